@@ -1,19 +1,21 @@
 """Every error the ledger raises, on one screen.
 
-An error carries a stable `code` (specs/08 for refusals of formats; the table below for the rest), a message that says what and
-where, and, where there is something to do about it, a `hint`. A caller's bug (a wrong type, a wrong order of calls) is
-`TypeError` or `RuntimeError`; everything that data, files, keys or other processes can cause is a `LedgerError`.
+An error carries a stable `code`, a message that says what and where, and, where there is something
+to do about it, a `hint`. A caller's bug (a wrong type, a wrong order of calls) is `TypeError` or
+`RuntimeError`; everything that data, files, keys or other processes can cause is a `LedgerError`.
 
-| class | codes |
-|---|---|
-| `FormatError` | those of specs/08: `cbor_invalid`, `cose_invalid`, `header_invalid`, … |
-| `RecordError` | `body_invalid`, `band_mismatch`, `gate_mismatch`, `threshold_mismatch`, `total_mismatch`, `record_invalid` |
-| `KeyFileError` | `key_missing`, `key_exists`, `key_permissions`, `key_unreadable`, `key_passphrase`, `signer_unsupported` |
-| `StoreError` | `ledger_missing`, `ledger_exists`, `ledger_unreadable`, `rolled_back`, `store_full`, `store_failed`, `store_poisoned`, `forked`, `tree_damaged` |
-| `LogError` | `stream_busy`, `stream_closed`, `no_signer`, `read_only`, `parent_missing`, `not_found`, `key_event_invalid`, `log_closed` |
-| `ContentError` | `content_missing`, `content_mismatch`, `content_erased`, `content_too_large` |
-| `ExportError` | `export_exists`, `export_empty`, `export_streams`, `export_failed` |
-| `ImportSourceError` | `source_unreadable`, `source_unsupported`, `already_imported` |
+FormatError        the refusals of specs/08: cbor_invalid, cose_invalid, header_invalid, ...
+RecordError        body_invalid band_mismatch gate_mismatch threshold_mismatch total_mismatch
+                   record_invalid
+KeyFileError       key_missing key_exists key_permissions key_unreadable key_passphrase
+                   signer_unsupported
+StoreError         ledger_missing ledger_exists ledger_unreadable rolled_back store_full
+                   store_failed store_poisoned forked tree_damaged
+LogError           stream_busy stream_closed no_signer read_only parent_missing not_found
+                   key_event_invalid log_closed
+ContentError       content_missing content_mismatch content_erased content_too_large
+ExportError        export_exists export_empty export_streams export_failed
+ImportSourceError  source_unreadable source_unsupported already_imported
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""A small statistical language model and its loopback server: trials without account or network."""
