@@ -1,0 +1,1 @@
+"""Who signs: acceptance of keys and signatures, key files, key events, trust files (specs/05)."""
