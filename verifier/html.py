@@ -1,0 +1,91 @@
+"""The report as one self-contained page: no script, nothing loaded, everything escaped."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from .errors import AXES
+from .report import Report, safe
+
+_STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;
+color:#1a1a1a;background:#fff}
+table{border-collapse:collapse;width:100%;margin:1rem 0}
+th,td{border:1px solid #bbb;padding:.3rem .5rem;text-align:left;vertical-align:top;
+overflow-wrap:anywhere}
+code{font-family:ui-monospace,monospace;font-size:.9em}
+.verified{background:#e2f3e4}.failed,.fail,.fatal{background:#fbe0de}
+.limited,.limit{background:#fdf2d0}
+"""
+_HEAD = (
+    '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+    '<meta http-equiv="Content-Security-Policy" '
+    "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+    '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+)
+
+
+def _text(value: object) -> str:
+    """Return a value for the page; control characters as escapes, absence as a dash."""
+    if value is None or value == "":
+        return "&ndash;"
+    return escape("".join(c if c.isprintable() else safe(c) for c in str(value)), quote=True)
+
+
+def _row(cells: list[object], kind: str = "", tag: str = "td") -> str:
+    mark = f' class="{escape(kind, quote=True)}"' if kind else ""
+    return f"<tr{mark}>" + "".join(f"<{tag}>{_text(c)}</{tag}>" for c in cells) + "</tr>\n"
+
+
+def to_html(report: Report) -> str:
+    """Return the report as an HTML page, UTF-8."""
+    r: dict[str, Any] = report.to_dict()
+    verdict = r["verdict"]
+    known = r["known_head"]
+    facts: list[tuple[str, object]] = [
+        ("Package", r["package"]),
+        ("Origin", r["origin"]),
+        ("Genesis", r["genesis"]),
+        ("Head", None if r["size"] is None else f"{r['size']}:{r['root']}"),
+        ("Known head", None if known is None else f"{known['size']}:{known['root']}"),
+        ("Genesis pinned", "yes" if r["pinned"] else "no"),
+        ("Verified at", r["verified_at"]),
+        ("Verifier", r["verifier"]),
+    ]
+    out = [
+        _HEAD,
+        f"<title>{_text(verdict)}: {_text(r['origin'])}</title>\n<style>{_STYLE}</style>\n",
+        "</head>\n<body>\n<main>\n",
+        f'<h1 class="{escape(verdict)}">{_text(verdict)}</h1>\n<table>\n',
+        *(_row([name, value]) for name, value in facts),
+        "</table>\n<h2>Axes</h2>\n<table>\n",
+        _row(["Axis", "Status", "Summary"], tag="th"),
+    ]
+    for axis in AXES:
+        one = r["axes"][axis]
+        out.append(_row([axis, one["status"].replace("_", " "), one["summary"]], one["status"]))
+    out.append("</table>\n<h2>Counts</h2>\n<table>\n")
+    out += [_row([name.replace("_", " "), n]) for name, n in r["counts"].items()]
+    out.append("</table>\n<h2>Findings</h2>\n")
+    out += _findings(r)
+    if r["not_checked"]:
+        out.append("<h2>Not checked</h2>\n<ul>\n")
+        out += [f"<li>{_text(sentence)}</li>\n" for sentence in r["not_checked"]]
+        out.append("</ul>\n")
+    out.append("</main>\n</body>\n</html>\n")
+    return "".join(out).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _findings(r: dict[str, Any]) -> list[str]:
+    findings = r["findings"]
+    if not findings:
+        return ["<p>None.</p>\n"]
+    columns = ("severity", "code", "index", "id", "path", "expected", "actual", "message")
+    out = ["<table>\n", _row([c.capitalize() for c in columns], tag="th")]
+    out += [_row([one[c] for c in columns], one["severity"]) for one in findings]
+    out.append("</table>\n")
+    total = sum(r["finding_counts"].values())
+    if total > len(findings):
+        out.append(f"<p>{total} findings, {len(findings)} shown.</p>\n")
+    return out

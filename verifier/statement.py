@@ -1,0 +1,102 @@
+"""The payload of a statement and the type registry (specs/02 sections 3 and 4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import BadValue, Refused
+from .values import OP_NAME, UUID7, closed, count, digest, label, origin, time_ms, uuid7
+
+FORMAT_VERSION = 1
+KEY_STREAM = "keys"
+PARENTS_MAX = 256
+KEY_TYPES = frozenset(("genesis", "enrol", "rotate", "revoke"))
+PRODUCER_TYPES = frozenset(
+    ("witness", "annotation", "import", "erasure", "stream_close", "export")
+)
+TYPES = KEY_TYPES | PRODUCER_TYPES
+
+_REQUIRED = frozenset(("vif", "type", "id", "created_at", "stream", "body"))
+_OPTIONAL = frozenset(("session", "parents"))
+_ALL = _REQUIRED | _OPTIONAL
+_check_ledger = closed({"origin": origin, "genesis": digest})
+_check_parent = closed({"id": uuid7, "leaf_hash": digest})
+_uuid7 = UUID7.fullmatch
+
+
+def check_payload(p: Any, sub: str) -> None:
+    """Check the envelope of a decoded payload in stream `sub`; `payload_invalid`."""
+    try:
+        _check(p, sub)
+    except BadValue as e:
+        raise Refused("payload_invalid", e.message) from None
+
+
+def _check(p: Any, sub: str) -> None:
+    if type(p) is not dict:
+        raise BadValue("not a map")
+    keys = p.keys()
+    if not keys >= _REQUIRED:
+        raise BadValue("missing " + ", ".join(sorted(_REQUIRED - keys)))
+    if not keys <= _ALL:
+        raise BadValue(f"unknown key {min(keys - _ALL)[:80]!a}")
+    if type(p["vif"]) is not int or p["vif"] != FORMAT_VERSION:
+        raise BadValue(f"vif: not {FORMAT_VERSION}")
+    kind = p["type"]
+    if type(kind) is not str or (kind not in TYPES and OP_NAME.fullmatch(kind) is None):
+        raise BadValue("type: not a type name")
+    ident = p["id"]
+    if type(ident) is not str or _uuid7(ident) is None:
+        raise BadValue("id: not a UUIDv7")
+    try:
+        made_ms = time_ms(p["created_at"])
+    except BadValue as e:
+        raise BadValue(f"created_at: {e.message}") from None
+    if made_ms != int(ident[:8] + ident[9:13], 16):
+        raise BadValue("created_at: not the milliseconds of the id")
+    _check_stream(p["stream"], sub, kind)
+    if len(keys) > len(_REQUIRED):
+        if "session" in p:
+            try:
+                label(p["session"])
+            except BadValue as e:
+                raise BadValue(f"session: {e.message}") from None
+        if "parents" in p:
+            _check_parents(p["parents"])
+    if type(p["body"]) is not dict:
+        raise BadValue("body: not a map")
+
+
+def _check_stream(stream: Any, sub: str, kind: str) -> None:
+    if type(stream) is not dict:
+        raise BadValue("stream: not a map")
+    if "id" not in stream or "seq" not in stream:
+        raise BadValue("stream: id or seq is missing")
+    if stream["id"] != sub:
+        raise BadValue("stream.id: not the sub of the header")
+    seq = stream["seq"]
+    expected = 2
+    try:
+        count(seq)
+        if seq:
+            digest(stream.get("prev"))
+            expected = 3
+        elif kind != "genesis":
+            _check_ledger(stream.get("ledger"))
+            expected = 3
+    except BadValue as e:
+        raise BadValue(f"stream: {e.message}") from None
+    if len(stream) != expected:
+        raise BadValue("stream: keys that do not belong to this position and type")
+
+
+def _check_parents(parents: Any) -> None:
+    if type(parents) is not list or not 1 <= len(parents) <= PARENTS_MAX:
+        raise BadValue(f"parents: not an array of 1 to {PARENTS_MAX}")
+    for parent in parents:
+        try:
+            _check_parent(parent)
+        except BadValue as e:
+            raise BadValue(f"parents: {e.message}") from None
+    if len(parents) > 1 and len({parent["leaf_hash"] for parent in parents}) != len(parents):
+        raise BadValue("parents: a leaf hash twice")
