@@ -1,5 +1,4 @@
-"""Content on its way into the archive: bytes, their media type, and the reference to them
-(specs/06).
+"""Content on its way to the archive: bytes, media type, and the reference to them (specs/06).
 
 | given | archived as | media type |
 |---|---|---|

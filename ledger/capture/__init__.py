@@ -1,0 +1,1 @@
+"""How operations come to be recorded: readers of provider bodies, importers of other logs."""

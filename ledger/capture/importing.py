@@ -1,0 +1,189 @@
+"""What importers share: the log they write to, the check of novelty, batches (specs/03 §6).
+
+An import is written in as few commits as its size allows: statements are handed over when 2,048 of
+them or 32 MiB of content have come together, and the `import` statement goes with the last ones. A
+small file is therefore in the log whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, Protocol
+
+from ledger.drafts import Archived, Draft, Receipt
+from ledger.errors import ImportSourceError, LedgerError
+from ledger.formats.content import SALT_BYTES, ContentRef
+from ledger.formats.values import is_name
+from ledger.model import Import
+from ledger.model.archive import Salt
+
+BATCH_DRAFTS = 2048
+BATCH_BYTES = 32 << 20
+PIECE_BYTES = 1 << 20
+SHOWN_MAX = 3
+
+Progress = Callable[[int, int], None]
+"""Called with the number of witnesses handed over so far and the number there will be."""
+
+
+class ImportLog(Protocol):
+    """The part of a ledger that an importer needs."""
+
+    @property
+    def salted(self) -> bool:
+        """Whether content references carry a salt."""
+
+    def find(self, *, type: str | None = None) -> Iterator[Any]:
+        """The statements of a type, as entries with a `payload`."""
+
+    def open_archived(self, ref: ContentRef) -> BinaryIO:
+        """The archived bytes of a content, as a file."""
+
+    def archive(self, content: bytes | Path | BinaryIO, media_type: str) -> Archived:
+        """A reference to a content, of any size, to hand to an append."""
+
+    def append_many(self, drafts: Iterable[Draft]) -> list[Receipt]:
+        """Append statements in order."""
+
+
+class Skipped(NamedTuple):
+    """Something in a file that was not taken over: where it is, and why."""
+
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import wrote; `receipt` is that of its `import` statement."""
+
+    source: ContentRef
+    witnesses: int
+    annotations: int
+    skipped: tuple[Skipped, ...]
+    receipt: Receipt
+
+
+def moment(value: object, what: str) -> datetime:
+    """Return an RFC 3339 time with its offset; raises `ImportSourceError` `source_unreadable`."""
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ImportSourceError("source_unreadable", f"{what} is not a time") from None
+    if found.tzinfo is None:
+        raise ImportSourceError("source_unreadable", f"{what} has no offset from UTC")
+    return found
+
+
+def salt_of(log: ImportLog) -> Salt | None:
+    """Return what gives a salt for each content of a log, or None where references have none."""
+    return (lambda: os.urandom(SALT_BYTES)) if log.salted else None
+
+
+def refuse_if_imported(log: ImportLog, file: BinaryIO) -> None:
+    """Raise `ImportSourceError` `already_imported` if an `import` statement names this content.
+
+    In a salted ledger equal files have different digests, so the file is hashed again with the salt
+    of each import of its length; one whose salt was erased cannot be recognised any more.
+    """
+    plain = _digest(file, b"")
+    size_bytes = file.tell()
+    for entry in log.find(type="import"):
+        source = entry.payload.body.get("source", {})
+        if source.get("size_bytes") != size_bytes:
+            continue
+        if source.get("salted"):
+            ref = ContentRef(**source)
+            try:
+                with log.open_archived(ref) as archived:
+                    salt = archived.read(SALT_BYTES)
+            except LedgerError:
+                continue
+            known = _digest(file, salt) == source["sha256"]
+        else:
+            known = source.get("sha256") == plain
+        if known:
+            raise ImportSourceError(
+                "already_imported",
+                f"this file was imported before: statement {entry.payload.id}",
+                hint="ask for it again explicitly to record it a second time",
+            )
+
+
+def open_source(path: Path) -> BinaryIO:
+    """Open a file to import; raises `ImportSourceError` `source_unreadable`."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ImportSourceError("source_unreadable", f"not opened: {error.strerror}") from None
+
+
+def refusal(unreadable: list[Skipped]) -> ImportSourceError:
+    """Return the error for a file with parts that cannot be read, naming the first of them."""
+    shown = "; ".join(f"{place}: {reason}" for place, reason in unreadable[:SHOWN_MAX])
+    more = f"; and {len(unreadable) - SHOWN_MAX} more" if len(unreadable) > SHOWN_MAX else ""
+    return ImportSourceError(
+        "source_unreadable",
+        f"{len(unreadable)} parts cannot be read, nothing was written: {shown}{more}",
+        hint="ask to skip what cannot be read; it is then listed in the result",
+    )
+
+
+def _digest(file: BinaryIO, salt: bytes) -> bytes:
+    file.seek(0)
+    digest = hashlib.sha256(salt)
+    while piece := file.read(PIECE_BYTES):
+        digest.update(piece)
+    return digest.digest()
+
+
+@dataclass(slots=True)
+class Batches:
+    """Drafts on their way into a log, handed over in bounded batches."""
+
+    log: ImportLog
+    total: int
+    progress: Progress | None = None
+    witnesses: int = 0
+    annotations: int = 0
+    _drafts: list[Draft] = field(default_factory=list)
+    _content_bytes: int = 0
+
+    def add(self, drafts: Iterable[Draft]) -> None:
+        """Take drafts that belong together: none of them is handed over without the others."""
+        for draft in drafts:
+            self._drafts.append(draft)
+            self.witnesses += draft.type == "witness"
+            self.annotations += draft.type == "annotation"
+            self._content_bytes += sum(
+                len(content.data) for content in draft.contents if isinstance(content.data, bytes)
+            )
+        if len(self._drafts) >= BATCH_DRAFTS or self._content_bytes >= BATCH_BYTES:
+            self._hand_over()
+
+    def finish(
+        self, kind: str, source: Archived, source_name: str | None, skipped: Iterable[Skipped]
+    ) -> ImportResult:
+        """Write the `import` statement after everything else and return what was done."""
+        statement = Import(
+            format=kind,
+            source=source.ref,
+            source_name=source_name if is_name(source_name) else None,
+            witnesses=self.witnesses,
+            annotations=self.annotations,
+        )
+        self._drafts.append(Draft("import", statement, (), (source,)))
+        receipt = self._hand_over()[-1]
+        return ImportResult(source.ref, self.witnesses, self.annotations, tuple(skipped), receipt)
+
+    def _hand_over(self) -> list[Receipt]:
+        receipts = self.log.append_many(self._drafts)
+        self._drafts, self._content_bytes = [], 0
+        if self.progress:
+            self.progress(self.witnesses, self.total)
+        return receipts
