@@ -1,0 +1,37 @@
+"""The package vectors, given to the verifier as another program (specs/07, specs/08)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.export.lab import ROOT, verify
+
+VECTORS = ROOT / "specs" / "vectors"
+CASES = sorted(VECTORS.glob("package_*/case.json"))
+
+
+def test_there_are_cases() -> None:
+    """A checkout without vectors is noticed."""
+    assert len(CASES) > 50
+
+
+@pytest.mark.parametrize("file", CASES, ids=lambda file: file.parent.name)
+def test_case(file: Path) -> None:
+    """Exit code and codes are those of the case; a good package has no failing finding."""
+    case = json.loads(file.read_text())
+    folder = file.parent / "package"
+    arguments = ["--json"]
+    for option, name in (("--trust", "trust"), ("--known-head", "known_head")):
+        if case[name] is not None:
+            arguments += [option, case[name]]
+    ran = verify(folder if folder.is_dir() else file.parent / "package.zip", *arguments)
+    assert ran.returncode == case["exit_code"], ran.stdout + ran.stderr
+    findings = json.loads(ran.stdout)["findings"]
+    codes = {one["code"] for one in findings if one["severity"] != "note"}
+    if case["expect"] == "ok":
+        assert codes == set(case["codes"])
+    else:
+        assert case["expect"] in codes
