@@ -6,7 +6,7 @@ to do about it, a `hint`. A caller's bug (a wrong type, a wrong order of calls) 
 
 FormatError        the refusals of specs/08: cbor_invalid, cose_invalid, header_invalid, ...
 RecordError        body_invalid band_mismatch gate_mismatch threshold_mismatch total_mismatch
-                   record_invalid
+                   export_invalid record_invalid
 KeyFileError       key_missing key_exists key_permissions key_unreadable key_passphrase
                    signer_unsupported
 StoreError         ledger_missing ledger_exists ledger_unreadable rolled_back store_full

@@ -60,7 +60,7 @@ def verify_package(
         raise ValueError(f"jobs is not an integer from 1 to {JOBS_MAX}")
     moment = (now if now is not None else datetime.now(UTC)).astimezone(UTC)
     stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     report = Report(f"vif-verifier {__version__}", stamp, name)
     report.require = required
     try:

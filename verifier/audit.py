@@ -16,23 +16,14 @@ from . import cbor, cose, ed25519, layout, note
 from .bag import Bag
 from .chain import Chains
 from .contents import Contents
-from .errors import CODES, Refused
+from .errors import CODES, Fatal, Refused
 from .events import take_key_event
+from .judging import NO_ID, TAG_CLOSE, TAG_WITNESS, judge, judge_sheet
 from .keys import Judge, KeyBook
 from .lineage import Lineage
 from .log import Log
 from .package import Package, open_package
-from .records import (
-    NO_ID,
-    TAG_CLOSE,
-    TAG_WITNESS,
-    Note,
-    Setting,
-    Sheet,
-    judge,
-    judge_sheet,
-    statements,
-)
+from .records import Setting, Sheet, statements
 from .report import Report
 from .selection import Selection
 from .summary import check_consistency_files, check_seal, conclude, finish
@@ -136,9 +127,7 @@ class Audit:
 
     def valid(self, setting: Setting, index: int, raw: bytes, kind: str) -> Any:
         """Return the payload of a valid statement of this type, or None."""
-        notes: list[Note] = []
-        judge(setting, index, raw, notes)
-        if any(CODES[one[2]][0] == "fail" for one in notes):
+        if any(CODES[one[2]][0] == "fail" for one in judge(setting, index, raw)):
             return None
         payload = cbor.decode(cose.parse(raw)[1])
         return payload if payload["type"] == kind else None
@@ -149,7 +138,13 @@ class Audit:
         if position < 0 or not self.log.marks[number]:
             return None
         if self._held[0] != number:
-            _, indices, entries = statements(self.package, self.log.sheet(number))
+            sheet = self.log.sheet(number)
+            try:
+                _, indices, entries = statements(self.package, sheet)
+            except Refused:
+                raise Fatal(
+                    "input_unreadable", f"{sheet.path()} changed while it was read"
+                ) from None
             self._held = (number, indices, entries)
         return self._held[1][position & 255], self._held[2][position & 255]
 
@@ -188,6 +183,8 @@ class Audit:
                 self._note(*one)
             self._take(n, sheets[n], facts, table)
             self.progress("records", n, total)
+        if self.contents.untold:
+            self.report.count_more("content_withheld", self.contents.untold)
 
     def _note(
         self,
@@ -202,7 +199,8 @@ class Audit:
 
     def _take(self, n: int, sheet: Sheet, facts: list[Any], table: Table) -> None:
         """Take the records of a sheet in order: ids, stream, parents, contents."""
-        log, counts, ids = self.log, self.report.counts, self.ids.chunks[n]
+        log, report, ids = self.log, self.report, self.ids.chunks[n]
+        counts = report.counts
         leaves = log.leaves.chunks[n]
         selection, contents = self.selection, self.contents
         for k, fact in enumerate(facts):
@@ -214,7 +212,7 @@ class Audit:
                 earlier = table.add(ident, position)
                 if earlier >= 0:
                     message = f"the statement at index {log.index_of(earlier)} has the same id"
-                    self.report.note("id_duplicate", message, index, uuid_text(ident))
+                    report.note("id_duplicate", message, index, uuid_text(ident))
             if fact is None:
                 continue
             stream, issuer, seq, prev, session, tag, parents, refs = fact
@@ -233,13 +231,13 @@ class Audit:
             if found is not None:
                 for e in found:
                     if e.code != "stream_partial" or (log.part and not selection.signed):
-                        self.report.add(e, index=index, ident=uuid_text(ident))
+                        report.add(e, index=index, ident=uuid_text(ident))
             self.below_end += index < selection.end
             selected = selection.holds(index, session)
             if selected:
                 selection.found += 1
             elif log.part and selection.signed and not selection.admits(index, stream):
-                self.report.note(
+                report.note(
                     "export_invalid",
                     "a record that does not belong to the selection",
                     index,
@@ -251,7 +249,7 @@ class Audit:
                 seen = self.chains.seen(stream)
                 if seen != seq + 1:
                     message = f"stream {stream} is closed with {seq + 1} statements"
-                    self.report.note(
+                    report.note(
                         "stream_incomplete",
                         message,
                         index,
@@ -262,10 +260,12 @@ class Audit:
                     )
             if parents:
                 for e in self.lineage.check(index, parents):
-                    self.report.add(e, index=index, ident=uuid_text(ident))
+                    report.add(e, index=index, ident=uuid_text(ident))
             if refs:
-                for e in contents.check(refs, selected, selection.withheld):
-                    self.report.add(e, index=index, ident=uuid_text(ident))
+                for e in contents.check(
+                    refs, selected, selection.withheld, report.has_room("limit")
+                ):
+                    report.add(e, index=index, ident=uuid_text(ident))
 
 
 def uuid_text(raw: bytes) -> str | None:

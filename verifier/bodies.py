@@ -299,6 +299,36 @@ Where a reference belongs, the table wants a map with its mark; `check_body` che
 """
 
 
+_REF_KEY = b"\x66blake3"
+
+
+def witness_refs(body: dict[str, Any], payload: bytes) -> list[dict[str, Any]] | None:
+    """Return all references of a witness body that passes its table, found by their places.
+
+    None says that a walk must find them, and check the depth: where `other_params` has any
+    values, or where the key of a reference stands somewhere else in the encoded payload.
+    """
+    try:
+        if "other_params" in body.get("replay", ()):
+            return None
+        refs = [body["data"]["prompt_hash"]]
+        for group, keys in _REF_PLACES:
+            if group in body:
+                part = body[group]
+                refs += [part[key] for key in keys if key in part]
+    except (KeyError, TypeError):
+        return None
+    return refs if len(refs) == payload.count(_REF_KEY) else None
+
+
+_REF_PLACES = (
+    ("data", ("prompt_template",)),
+    ("tools", ("tool_parameters", "tool_results_hash")),
+    ("output", ("output_hash",)),
+    ("raw", ("request", "response")),
+)
+
+
 def check_body(p: dict[str, Any], refs: list[dict[str, Any]], salted: bool | None) -> None:
     """Check the body of a checked payload whose marked maps are `refs`; `body_invalid`.
 

@@ -19,7 +19,6 @@ from .errors import Refused
 
 CBOR_MAX_DEPTH = 32
 CBOR_MAX_BYTES = 65535
-_LINK_TAG = b"\xd8\x2a"
 _INT_MAX = 2**64 - 1
 
 _decode = libipld.decode_dag_cbor
@@ -28,26 +27,48 @@ _encode = libipld.encode_dag_cbor
 
 def decode(data: bytes) -> Any:
     """Return the value of one encoding of the profile; raises `cbor_invalid`."""
-    return decode_marked(data, "")[0]
+    value = decode_loose(data)
+    find_marked(value, "")
+    return value
 
 
 def decode_marked(data: bytes, mark: str) -> tuple[Any, list[dict[str, Any]]]:
     """Return the value and every map in it with the key `mark`, in the order of the encoding."""
+    value = decode_loose(data)
+    return value, find_marked(value, mark)
+
+
+def decode_loose(data: bytes) -> Any:
+    """Return the value of an encoding, checked in everything but its depth."""
     if len(data) > CBOR_MAX_BYTES:
         raise _refused(f"{len(data)} bytes, more than {CBOR_MAX_BYTES}")
-    marked: list[dict[str, Any]] = []
     try:
         value = _decode(data)
-        if _LINK_TAG not in data and _encode(value) == data:
-            _walk((value,), 0, mark, marked)
-            return value, marked
+        if _encode(value) == data and not _may_hold_link(data):
+            return value
     except (ValueError, RecursionError, TypeError, OverflowError):
-        marked.clear()
+        pass
     value, end = _scan(data, 0, 0)
     if end != len(data):
         raise _refused(f"bytes after the item, from offset {end}")
+    return value
+
+
+def _may_hold_link(data: bytes) -> bool:
+    """Return whether the bytes of a link tag occur; two searches for one byte are fastest."""
+    at = data.find(0xD8)
+    while at >= 0:
+        if data[at + 1 : at + 2] == b"\x2a":
+            return True
+        at = data.find(0xD8, at + 1)
+    return False
+
+
+def find_marked(value: Any, mark: str) -> list[dict[str, Any]]:
+    """Check the depth of a decoded value; return the maps in it with the key `mark`, in order."""
+    marked: list[dict[str, Any]] = []
     _walk((value,), 0, mark, marked)
-    return value, marked
+    return marked
 
 
 def encode(value: Any) -> bytes:

@@ -18,6 +18,7 @@ from .table import Table
 _CACHE_MAX = 16_384
 _ID_BYTES = 16
 UNREADABLE = -1
+_CLOSED, _PARTIAL, _UNKNOWN = 1, 2, 4
 
 
 class Chains:
@@ -89,9 +90,7 @@ class Chains:
         missing = max(0, index + 1 - self._records)
         number = self._number(stream)
         if number < 0:
-            return self._first(
-                leaf, missing, stream, issuer, seq, session, closes, counts
-            )
+            return self._first(leaf, missing, stream, issuer, seq, session, closes, counts)
         found: list[Refused] | None = None
         expected = self._next[number]
         if seq == UNREADABLE:
@@ -102,9 +101,9 @@ class Chains:
                 skipped = missing - self._missing[number]
                 if stream == KEY_STREAM or not 0 < seq - expected <= skipped:
                     found = [_gap(expected, seq)]
-                elif not self._state[number] & 2:
+                elif not self._state[number] & _PARTIAL:
                     found = [_partial(stream)]
-                self._state[number] |= 2
+                self._state[number] |= _PARTIAL
             last = bytes(self._leaf[number * 32 : number * 32 + 32])
             if prev != last and (
                 seq == expected or (found is not None and found[0].code == "stream_gap")
@@ -118,19 +117,23 @@ class Chains:
                         prev.hex() if prev is not None else "none",
                     )
                 )
+            if self._state[number] & _UNKNOWN:
+                self._issuer[number] = hash(issuer)
+                self._session[number] = session_hash
+                self._state[number] &= ~_UNKNOWN
             if hash(issuer) != self._issuer[number] and stream != KEY_STREAM:
                 found = found or []
                 found.append(Refused("stream_issuer", "another issuer than before in its stream"))
             if session_hash != self._session[number]:
                 found = found or []
                 found.append(Refused("stream_session", "another session than before in its stream"))
-            if self._state[number] & 1:
+            if self._state[number] & _CLOSED:
                 found = found or []
                 found.append(Refused("stream_closed", "the stream was closed before"))
         self._next[number] = seq + 1
         self._leaf[number * 32 : number * 32 + 32] = leaf
         self._missing[number] = missing
-        self._state[number] |= closes
+        self._state[number] |= _CLOSED * closes
         self._counted[number] += counts
         self._seen[number] += 1
         return found
@@ -156,7 +159,7 @@ class Chains:
         self._missing.append(missing)
         self._issuer.append(hash(issuer))
         self._session.append(hash(session) if session is not None else 0)
-        self._state.append(closes | (2 if seq > 0 else 0))
+        self._state.append(_CLOSED * closes | _PARTIAL * (seq > 0) | _UNKNOWN * (seq == UNREADABLE))
         self._counted.append(counts)
         self._seen.append(1)
         if seq > 0:

@@ -9,9 +9,9 @@ import time
 from collections.abc import Sequence
 
 from . import JOBS_MAX, __version__, verify_package
-from .errors import AXES, Fatal
+from .errors import AXES
 from .html import to_html
-from .report import EXIT_UNREADABLE, Report, finding_line, safe
+from .report import EXIT_UNREADABLE, Report, safe
 
 _EPILOG = """\
 example:
@@ -143,6 +143,3 @@ def _output(args: argparse.Namespace, report: Report) -> int:
         sys.stdout.write(report.to_text())
     sys.stdout.flush()
     return code
-
-
-__all__ = ["Fatal", "finding_line", "main", "parser"]

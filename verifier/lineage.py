@@ -13,9 +13,7 @@ PARENT_BYTES = 48
 class Lineage:
     """Looks parents up among all leaf hashes of a package."""
 
-    def __init__(
-        self, leaves: Rows, ids: Rows, index_of: Callable[[int], int], part: bool
-    ) -> None:
+    def __init__(self, leaves: Rows, ids: Rows, index_of: Callable[[int], int], part: bool) -> None:
         """Take leaf hashes and ids by position; `index_of` turns a position into an index."""
         self._leaves = leaves
         self._ids = ids
@@ -43,9 +41,7 @@ class Lineage:
             position = self._table.find(leaf)
             if position < 0:
                 code = "parent_outside" if self._part else "parent_missing"
-                found.append(
-                    Refused(code, f"no record in the package has leaf hash {leaf.hex()}")
-                )
+                found.append(Refused(code, f"no record in the package has leaf hash {leaf.hex()}"))
                 continue
             place = self._index_of(position)
             if place >= index:

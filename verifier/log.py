@@ -104,7 +104,7 @@ class Log:
                 text = path.removeprefix("data/log/consistency/").removesuffix(".txt")
                 return path.endswith(".txt") and text.isdigit() and str(int(text[:19])) == text
             number = layout.parse_proved_path(path) if path.startswith("data/log/proved/") else None
-            return number is not None
+            return number is not None and number < BEYOND
         name = layout.parse_tile_path(path) if path.startswith("data/log/tile/") else None
         if name is None or name.number >= BEYOND:
             return False

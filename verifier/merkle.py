@@ -64,10 +64,16 @@ class Frontier:
         return root
 
 
+def _check_hashes(code: str, *hashes: bytes) -> None:
+    if any(len(one) != HASH_BYTES for one in hashes):
+        raise Refused(code, f"a hash that is not {HASH_BYTES} bytes")
+
+
 def verify_inclusion(
     leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
 ) -> None:
     """Check an inclusion proof (RFC 9162 section 2.1.3.2); `inclusion_invalid`."""
+    _check_hashes("inclusion_invalid", leaf, root, *proof)
     if not 0 <= index < size:
         raise Refused("inclusion_invalid", f"index {index} is not below size {size}")
     fn, sn, r = index, size - 1, leaf
@@ -86,9 +92,7 @@ def verify_inclusion(
     if sn != 0:
         raise Refused("inclusion_invalid", "the proof is too short")
     if r != root:
-        raise Refused(
-            "inclusion_invalid", "the proof leads to another root", root.hex(), r.hex()
-        )
+        raise Refused("inclusion_invalid", "the proof leads to another root", root.hex(), r.hex())
 
 
 def verify_consistency(
@@ -101,6 +105,7 @@ def verify_consistency(
         if proof or root1 != root2:
             raise Refused("consistency_invalid", "equal sizes with a proof or different roots")
         return
+    _check_hashes("consistency_invalid", root1, root2, *proof)
     path = list(proof)
     if not path:
         raise Refused("consistency_invalid", "the proof is empty")

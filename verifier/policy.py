@@ -26,9 +26,7 @@ def mismatches(witness: dict[str, Any]) -> list[Refused]:
     if score is not None:
         want = band(score)
         if witness["uncertainty"]["confidence_band"] != want:
-            found.append(
-                _differs("band_mismatch", want, witness["uncertainty"]["confidence_band"])
-            )
+            found.append(_differs("band_mismatch", want, witness["uncertainty"]["confidence_band"]))
     threshold = meta["kappa_threshold"]
     if threshold != KAPPA_THRESHOLDS[meta["task_criticality"]]:
         rule = KAPPA_THRESHOLDS[meta["task_criticality"]]

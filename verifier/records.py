@@ -1,37 +1,25 @@
-"""What can be judged of a record without any other record (specs/02, 03, 05, 06).
+"""Files of up to 256 records, called sheets, and the first look at them (specs/04, 07).
 
-These functions run in worker processes: they take files of up to 256 records, called sheets,
-and return compact facts for the part of the audit that needs the order of the log.
+The first pass hashes every statement and picks out what must be known before any is judged.
+It runs in worker processes when there is much to do.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from blake3 import blake3
-from nacl.bindings import crypto_sign_open
-from nacl.exceptions import CryptoError
 
-from . import cbor, cose, layout, merkle, policy
-from .bodies import check_body
-from .chain import UNREADABLE
-from .content import REF_MARK, archived_size, check_ref
-from .contents import row
-from .errors import BadValue, Fatal, Refused
+from . import layout, merkle
+from .errors import Refused
 from .keys import Judge
 from .package import Package
-from .statement import KEY_STREAM, KEY_TYPES, TYPES, check_payload
 
 Note = tuple[int, str | None, str, str, str | None, str | None]
 """index, id, code, message, expected, actual"""
-Fact = tuple[str, str, int, bytes | None, str | None, int, bytes, bytes]
-"""stream, issuer, seq, prev, session, tag, parents (48 bytes each), references (72 each)"""
-
-TAG_NONE, TAG_WITNESS, TAG_CLOSE = 0, 1, 2
-NO_ID = bytes(16)
 _KEYS_MARK = b"\x02\x64keys"
-_ERASURE_MARK = b"\x67erasure"
+_ERASURE_MARK = b"\x64body\xa2\x66reason"
 _HEADER_REACH = 512
 
 
@@ -126,143 +114,9 @@ def scan(setting: Setting, sheet: Sheet) -> Scan:
             for index, entry in zip(indices, entries, strict=True)
             if entry.find(_KEYS_MARK, 0, _HEADER_REACH) >= 0
         ),
-        tuple(k for k, entry in enumerate(entries) if _ERASURE_MARK in entry),
+        tuple(
+            k for k, entry in enumerate(entries) if entry.find(_ERASURE_MARK, 0, _HEADER_REACH) >= 0
+        ),
         tuple(notes),
         None,
     )
-
-
-def judge_sheet(
-    setting: Setting, task: tuple[Sheet, bytes]
-) -> tuple[bytes, list[Fact | None], list[Note]]:
-    """Judge every record of a sheet by itself: ids (16 bytes each), facts and findings."""
-    sheet, mark = task
-    raw, indices, entries = statements(setting.package, sheet)
-    if blake3(raw).digest(16) != mark:
-        raise Fatal("input_unreadable", f"{sheet.path()} changed while it was read")
-    ids: list[bytes] = []
-    facts: list[Fact | None] = []
-    notes: list[Note] = []
-    for index, entry in zip(indices, entries, strict=True):
-        ident, fact = judge(setting, index, entry, notes)
-        ids.append(ident)
-        facts.append(fact)
-    return b"".join(ids), facts, notes
-
-
-def judge(
-    setting: Setting, index: int, raw: bytes, notes: list[Note]
-) -> tuple[bytes, Fact | None]:
-    """Judge one record by itself; add findings to `notes`; return its id and facts."""
-    try:
-        header, payload, signature, signed = cose.parse(raw)
-    except Refused as e:
-        notes.append((index, None, e.code, e.message, e.expected, e.actual))
-        return NO_ID, None
-    p: Any = None
-    broken: Refused | None = None
-    try:
-        p, refs = cbor.decode_marked(payload, REF_MARK)
-        check_payload(p, header.sub)
-    except Refused as e:
-        broken = e
-    ident = None if broken else p["id"]
-
-    def note(e: Refused) -> None:
-        notes.append((index, ident, e.code, e.message, e.expected, e.actual))
-
-    judge = setting.judge
-    key = judge.keys.get(header.kid)
-    if key is not None:
-        try:
-            crypto_sign_open(signature + signed, key.public)
-        except CryptoError:
-            note(Refused("signature_invalid", "the signature does not verify"))
-    if broken is not None:
-        note(broken)
-        try:
-            judge.check(header.kid, index, "rotate", header.iss)
-        except Refused as e:
-            note(e)
-        return NO_ID, (header.sub, header.iss, UNREADABLE, None, None, TAG_NONE, b"", b"")
-    kind = p["type"]
-    if index or setting.genesis is not None:  # the signer of a genesis without effect is judged
-        try:
-            judge.check(header.kid, index, kind, header.iss)
-        except Refused as e:
-            note(e)
-    _place(setting, index, header.sub, p, note)
-    body_ok = True
-    try:
-        check_body(p, refs, setting.salted)
-    except BadValue as e:
-        note(e)
-        body_ok = False
-    tag = TAG_NONE
-    if kind == "witness":
-        tag = TAG_WITNESS
-        if body_ok:
-            for differs in policy.mismatches(p["body"]):
-                note(differs)
-    elif kind == "stream_close":
-        tag = TAG_CLOSE
-    stream = p["stream"]
-    parents = b""
-    if "parents" in p:
-        parents = b"".join(
-            [one["leaf_hash"] + bytes.fromhex(one["id"].replace("-", "")) for one in p["parents"]]
-        )
-    return bytes.fromhex(p["id"].replace("-", "")), (
-        header.sub,
-        header.iss,
-        stream["seq"],
-        stream.get("prev"),
-        p.get("session"),
-        tag,
-        parents,
-        _rows(refs, body_ok) if refs else b"",
-    )
-
-
-def _place(setting: Setting, index: int, sub: str, p: dict[str, Any], note: Any) -> None:
-    """Check that type, stream and index go together (specs/02 section 4, 04 sections 5, 6)."""
-    kind = p["type"]
-    if (kind in KEY_TYPES) is not (sub == KEY_STREAM):
-        note(Refused("key_event_invalid", f"type {kind} in stream {sub}"))
-    if (kind == "genesis") is not (index == 0):
-        note(Refused("key_event_invalid", f"type {kind} at index {index}"))
-    if kind not in TYPES:
-        note(Refused("type_unknown", f"type {kind} is not known; its body is not checked"))
-    ledger = p["stream"].get("ledger")
-    if ledger is not None and setting.genesis is not None:
-        if ledger["genesis"] != setting.genesis:
-            note(
-                Refused(
-                    "stream_ledger",
-                    "the stream belongs to another ledger",
-                    setting.genesis.hex(),
-                    ledger["genesis"].hex(),
-                )
-            )
-        elif ledger["origin"] != setting.origin:
-            note(
-                Refused(
-                    "stream_ledger",
-                    "the stream names another origin",
-                    setting.origin,
-                    ledger["origin"],
-                )
-            )
-
-
-def _rows(refs: list[dict[str, Any]], checked: bool) -> bytes:
-    """Return checked references as rows of 72 bytes."""
-    out = []
-    for ref in refs:
-        if not checked:
-            try:
-                check_ref(ref)
-            except BadValue:
-                continue
-        out.append(row(ref["blake3"], ref["sha256"], archived_size(ref)))
-    return b"".join(out)

@@ -86,7 +86,11 @@ class Report:
 
     def count_more(self, code: str, more: int) -> None:
         """Count findings of which one stands for several."""
-        self.finding_counts[code] += more
+        self.finding_counts[code] = self.finding_counts.get(code, 0) + more
+
+    def has_room(self, severity: str) -> bool:
+        """Return whether another finding of this severity would be kept."""
+        return len(self._kept.get(severity, ())) < FINDINGS_MAX
 
     def has(self, code: str) -> bool:
         """Return whether there is a finding with this code."""
@@ -190,14 +194,13 @@ class Report:
 
 def finding_line(finding: dict[str, Any]) -> str:
     """Return a finding as one line."""
-    where = []
+    line = f"{finding['severity']}  {finding['code']}"
     if finding["index"] is not None:
-        where.append(f"index {finding['index']}")
-    if finding["id"] is not None:
-        where.append(finding["id"])
-    if finding["path"] is not None:
-        where.append(finding["path"])
-    line = f"{finding['severity']}  {finding['code']}  {' '.join(where)}: {finding['message']}"
+        line += f"  index {finding['index']}"
+    for part in ("id", "path"):
+        if finding[part] is not None:
+            line += f"  {finding[part]}"
+    line += f": {finding['message']}"
     if finding["expected"] is not None or finding["actual"] is not None:
         line += f" (expected {finding['expected']}, actual {finding['actual']})"
     return line

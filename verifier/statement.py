@@ -5,20 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from .errors import BadValue, Refused
-from .values import OP_NAME, UUID7, closed, count, digest, label, origin, time_ms, uuid7
+from .values import COUNT_MAX, OP_NAME, UUID7, closed, digest, label, origin, time_ms, uuid7
 
 FORMAT_VERSION = 1
 KEY_STREAM = "keys"
 PARENTS_MAX = 256
 KEY_TYPES = frozenset(("genesis", "enrol", "rotate", "revoke"))
-PRODUCER_TYPES = frozenset(
-    ("witness", "annotation", "import", "erasure", "stream_close", "export")
-)
+PRODUCER_TYPES = frozenset(("witness", "annotation", "import", "erasure", "stream_close", "export"))
 TYPES = KEY_TYPES | PRODUCER_TYPES
 
 _REQUIRED = frozenset(("vif", "type", "id", "created_at", "stream", "body"))
 _OPTIONAL = frozenset(("session", "parents"))
-_ALL = _REQUIRED | _OPTIONAL
+# Deterministic encoding fixes the order of the keys, so there are just these.
+_SHAPES = frozenset(
+    ("id", "vif", "body", "type", "stream", *some, "created_at")
+    for some in ((), ("parents",), ("session",), ("parents", "session"))
+)
+_STREAM_SHAPES = {
+    ("id", "seq"): "",
+    ("id", "seq", "prev"): "prev",
+    ("id", "seq", "ledger"): "ledger",
+}
 _check_ledger = closed({"origin": origin, "genesis": digest})
 _check_parent = closed({"id": uuid7, "leaf_hash": digest})
 _uuid7 = UUID7.fullmatch
@@ -35,11 +42,11 @@ def check_payload(p: Any, sub: str) -> None:
 def _check(p: Any, sub: str) -> None:
     if type(p) is not dict:
         raise BadValue("not a map")
-    keys = p.keys()
-    if not keys >= _REQUIRED:
-        raise BadValue("missing " + ", ".join(sorted(_REQUIRED - keys)))
-    if not keys <= _ALL:
-        raise BadValue(f"unknown key {min(keys - _ALL)[:80]!a}")
+    if tuple(p) not in _SHAPES:
+        keys = p.keys()
+        if not keys >= _REQUIRED:
+            raise BadValue("missing " + ", ".join(sorted(_REQUIRED - keys)))
+        raise BadValue(f"unknown key {min(keys - _REQUIRED - _OPTIONAL)[:80]!a}")
     if type(p["vif"]) is not int or p["vif"] != FORMAT_VERSION:
         raise BadValue(f"vif: not {FORMAT_VERSION}")
     kind = p["type"]
@@ -55,14 +62,13 @@ def _check(p: Any, sub: str) -> None:
     if made_ms != int(ident[:8] + ident[9:13], 16):
         raise BadValue("created_at: not the milliseconds of the id")
     _check_stream(p["stream"], sub, kind)
-    if len(keys) > len(_REQUIRED):
-        if "session" in p:
-            try:
-                label(p["session"])
-            except BadValue as e:
-                raise BadValue(f"session: {e.message}") from None
-        if "parents" in p:
-            _check_parents(p["parents"])
+    if "session" in p:
+        try:
+            label(p["session"])
+        except BadValue as e:
+            raise BadValue(f"session: {e.message}") from None
+    if "parents" in p:
+        _check_parents(p["parents"])
     if type(p["body"]) is not dict:
         raise BadValue("body: not a map")
 
@@ -70,24 +76,24 @@ def _check(p: Any, sub: str) -> None:
 def _check_stream(stream: Any, sub: str, kind: str) -> None:
     if type(stream) is not dict:
         raise BadValue("stream: not a map")
-    if "id" not in stream or "seq" not in stream:
-        raise BadValue("stream: id or seq is missing")
+    shape = tuple(stream)
+    if shape not in _STREAM_SHAPES:
+        raise BadValue("stream: not the keys of a stream")
     if stream["id"] != sub:
         raise BadValue("stream.id: not the sub of the header")
     seq = stream["seq"]
-    expected = 2
-    try:
-        count(seq)
-        if seq:
-            digest(stream.get("prev"))
-            expected = 3
-        elif kind != "genesis":
-            _check_ledger(stream.get("ledger"))
-            expected = 3
-    except BadValue as e:
-        raise BadValue(f"stream: {e.message}") from None
-    if len(stream) != expected:
+    if type(seq) is not int or not 0 <= seq <= COUNT_MAX:
+        raise BadValue("stream.seq: not a count")
+    wanted = "prev" if seq else "" if kind == "genesis" else "ledger"
+    if _STREAM_SHAPES[shape] != wanted:
         raise BadValue("stream: keys that do not belong to this position and type")
+    try:
+        if seq:
+            digest(stream["prev"])
+        elif wanted:
+            _check_ledger(stream["ledger"])
+    except BadValue as e:
+        raise BadValue(f"stream.{wanted}: {e.message}") from None
 
 
 def _check_parents(parents: Any) -> None:

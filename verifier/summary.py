@@ -94,8 +94,13 @@ def _origins(a: Audit) -> None:
         if origin is not None and origin != head.origin:
             code = "origin_mismatch" if what == "genesis" else "package_invalid"
             report.note(
-                code, f"the head is not of the origin in the {what}", None, None,
-                layout.CHECKPOINT, origin, head.origin,
+                code,
+                f"the head is not of the origin in the {what}",
+                None,
+                None,
+                layout.CHECKPOINT,
+                origin,
+                head.origin,
             )
 
 
@@ -122,13 +127,23 @@ def _authenticity(a: Audit) -> None:
         if book.genesis != pin.genesis:
             actual = book.genesis.hex() if book.genesis is not None else "none"
             report.note(
-                "genesis_mismatch", "not the pinned genesis", 0, None, None,
-                pin.genesis.hex(), actual,
+                "genesis_mismatch",
+                "not the pinned genesis",
+                0,
+                None,
+                None,
+                pin.genesis.hex(),
+                actual,
             )
         elif pin.origin is not None and pin.origin != book.origin:
             report.note(
-                "genesis_mismatch", "not the pinned origin", 0, None, None,
-                pin.origin, book.origin,
+                "genesis_mismatch",
+                "not the pinned origin",
+                0,
+                None,
+                None,
+                pin.origin,
+                book.origin,
             )
     if not a.selection.signed:
         report.note("export_unsigned", "the package has no valid export statement with its seal")
@@ -174,8 +189,13 @@ def _check_export(a: Audit) -> None:
 
     def invalid(why: str, expected: object = None, actual: object = None) -> None:
         report.note(
-            "export_invalid", why, index, ident, None,
-            None if expected is None else str(expected), None if actual is None else str(actual),
+            "export_invalid",
+            why,
+            index,
+            ident,
+            None,
+            None if expected is None else str(expected),
+            None if actual is None else str(actual),
         )
 
     kind, start, end = selection.kind, selection.start, selection.end
@@ -185,8 +205,11 @@ def _check_export(a: Audit) -> None:
         invalid(f"the selection {start} to {end} is not in the log before the export")
     if a.bag.date is not None and a.bag.date != selection.payload["created_at"][:10]:
         report.note(
-            "package_invalid", "Bagging-Date is not the date of the export statement",
-            path="bag-info.txt", expected=selection.payload["created_at"][:10], actual=a.bag.date,
+            "package_invalid",
+            "Bagging-Date is not the date of the export statement",
+            path="bag-info.txt",
+            expected=selection.payload["created_at"][:10],
+            actual=a.bag.date,
         )
     before = report.finding_counts.get("stream_incomplete", 0)
     stated = 0
@@ -204,8 +227,13 @@ def _check_export(a: Audit) -> None:
                 invalid(f"stream {name} has more statements than stated", wanted, counted)
         else:
             report.note(
-                "stream_incomplete", f"stream {name} is not whole", None, None, None,
-                str(wanted), str(counted),
+                "stream_incomplete",
+                f"stream {name} is not whole",
+                None,
+                None,
+                None,
+                str(wanted),
+                str(counted),
             )
     if log.part:
         if KEY_STREAM not in (stream["id"] for stream in body["streams"]):
@@ -234,8 +262,13 @@ def _anchoring(a: Audit) -> None:
         return
     if known.size > size:
         report.note(
-            "head_behind", "the known head is larger: the end of the log is not here",
-            size, None, None, str(known.size), str(size),
+            "head_behind",
+            "the known head is larger: the end of the log is not here",
+            size,
+            None,
+            None,
+            str(known.size),
+            str(size),
         )
         return
     if known.size == size:
@@ -246,8 +279,13 @@ def _anchoring(a: Audit) -> None:
         mine = log.root_at(known.size)
     if mine is not None and mine != known.root:
         report.note(
-            "head_conflict", f"the known head of size {known.size} contradicts the log",
-            None, None, None, known.root.hex(), mine.hex(),
+            "head_conflict",
+            f"the known head of size {known.size} contradicts the log",
+            None,
+            None,
+            None,
+            known.root.hex(),
+            mine.hex(),
         )
     elif mine is None:
         report.note("unanchored", "nothing in the package leads from the known head to its own", 0)
@@ -263,8 +301,13 @@ def _known_is_signed(a: Audit) -> bool:
         raise RuntimeError("no signed known head")
     if known.signed.origin != log.head.origin:
         report.note(
-            "head_conflict", "the known head is of another origin", None, None, None,
-            known.signed.origin, log.head.origin,
+            "head_conflict",
+            "the known head is of another origin",
+            None,
+            None,
+            None,
+            known.signed.origin,
+            log.head.origin,
         )
         return False
     try:
@@ -286,9 +329,7 @@ def _extends(a: Audit) -> bytes | None:
     try:
         raw = a.package.read(path, proofs.PROOF_FILE_MAX_BYTES)
         file = proofs.parse_consistency(raw)
-        merkle.verify_consistency(
-            known.size, log.head.size, file.proof, known.root, log.head.root
-        )
+        merkle.verify_consistency(known.size, log.head.size, file.proof, known.root, log.head.root)
     except Refused as e:
         if e.code == "consistency_invalid":
             a.report.add(e, path=path)
@@ -319,4 +360,3 @@ def finish(a: Audit) -> None:
     a.report.not_checked.append("replay: whether the operations would give the same again")
     if a.contents.withheld:
         a.report.not_checked.append("contents that are withheld")
-

@@ -54,6 +54,13 @@ class ZipPackage:
         self._path = path
         self._open_file()
         self._problems: list[tuple[str, str, str]] = []
+        try:
+            self._read_directory()
+        except BaseException:
+            self.close()
+            raise
+
+    def _read_directory(self) -> None:
         names: list[bytes] = []
         facts = array("Q")
         start, size, members = self._end()
@@ -187,7 +194,7 @@ class ZipPackage:
 
     def _one_top(self) -> bytes:
         if not self._names:
-            raise _invalid("no member")
+            raise Refused(*self._problems[0][::2]) if self._problems else _invalid("no member")
         tops: dict[bytes, int] = {}
         for name in self._names:
             top = name.partition(b"/")[0] + b"/"
@@ -281,7 +288,7 @@ class ZipPackage:
     def _data(self, offset: int, name: bytes, packed: int, size: int, method: int) -> int:
         """Return the offset of a member's data after checking its local header."""
         local = _LOCAL.unpack(self._at(offset, _LOCAL.size))
-        start = offset + _LOCAL.size + local[9] + local[10]
+        start: int = offset + _LOCAL.size + local[9] + local[10]
         agrees = (
             local[0] == b"PK\x03\x04"
             and local[3] == method
@@ -336,7 +343,7 @@ def _zip64(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int,
 def _no_overlap(facts: array[int], names: list[bytes], end: int) -> None:
     """Refuse members whose data overlap, the way of zip bombs."""
     order = sorted(range(len(names)), key=lambda i: facts[4 * i])
-    for i, after in zip(order, [*order[1:], -1], strict=True):
+    for k, i in enumerate(order):
         stop = facts[4 * i] + _LOCAL.size + len(names[i]) + facts[4 * i + 1]
-        if stop > (facts[4 * after] if after >= 0 else end):
+        if stop > (facts[4 * order[k + 1]] if k + 1 < len(order) else end):
             raise _invalid("members that overlap")

@@ -83,7 +83,9 @@ def text(value: str) -> bytes:
 def frame(key: Key, stream: str, payload: bytes, alg: bytes = b"\x32") -> bytes:
     """Sign a payload as a statement."""
     protected = b"\xa4\x01" + alg + b"\x03" + text("application/vif-statement+cbor")
-    protected += b"\x04\x58\x20" + key.kid + b"\x0f\xa2\x01" + text(key.name) + b"\x02" + text(stream)
+    protected += (
+        b"\x04\x58\x20" + key.kid + b"\x0f\xa2\x01" + text(key.name) + b"\x02" + text(stream)
+    )
     protected = head(2, len(protected)) + protected
     bstr = head(2, len(payload)) + payload
     signature = key.sign(b"\x84\x6aSignature1" + protected + b"\x40" + bstr)

@@ -15,9 +15,10 @@ from verifier.bodies import BODIES
 from verifier.content import check_ref
 from verifier.errors import Fatal, Refused, VifError
 from verifier.events import take_key_event
+from verifier.judging import judge
 from verifier.keys import KeyBook
 from verifier.layout import split_bundle
-from verifier.records import Note, Setting, judge
+from verifier.records import Note, Setting
 from verifier.report import Report
 from verifier.statement import KEY_STREAM, KEY_TYPES, check_payload
 
@@ -134,7 +135,7 @@ def run_history(case: Case, folder: Path) -> None:
     setting = Setting(None, len(entries), b"", compiled, book.origin, book.genesis, book.salted)  # type: ignore[arg-type]
     notes: list[Note] = []
     for index, entry in enumerate(entries):
-        judge(setting, index, entry, notes)
+        notes += judge(setting, index, entry)
     found = {(f["index"], f["code"]) for f in report.findings}
     found |= {(one[0], one[2]) for one in notes}
     log_keys = [ed25519.kid(key.public).hex() for key in compiled.log_keys(len(entries) - 1)]
