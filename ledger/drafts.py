@@ -50,8 +50,8 @@ class Draft:
 class Receipt:
     """A statement is in the log, durably, under a signed and published head.
 
-    `checkpoint` is the head as a signed note; `size` and `root` are what it says. An inclusion proof
-    is made on demand by `Ledger.proof`.
+    `checkpoint` is the head as a signed note; `size` and `root` are what it says. An inclusion
+    proof is made on demand by `Ledger.proof`.
     """
 
     index: int

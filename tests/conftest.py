@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT)] if str(ROOT) not in sys.path else []
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
+# The programs, the tools and what tests share are found wherever pytest is started.
+sys.path[:0] = [str(path) for path in (ROOT, TESTS) if str(path) not in sys.path]
 
 
 @pytest.fixture(scope="session")

@@ -133,7 +133,8 @@ def references(body: object) -> Iterator[ContentRef]:
         if "blake3" in body:
             yield from_cbor(body)
         else:
-            for key in sorted(body, key=_encoded_order):
+            nested = [key for key, value in body.items() if type(value) in (dict, list)]
+            for key in sorted(nested, key=_encoded_order):
                 yield from references(body[key])
     elif type(body) is list:
         for item in body:

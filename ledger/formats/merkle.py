@@ -31,6 +31,8 @@ HASH_BYTES: Final = 32
 TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 256
 
+_TILE_BYTES: Final = TILE_WIDTH * HASH_BYTES
+
 TileReader: TypeAlias = Callable[[int, int], bytes]
 
 
@@ -48,7 +50,7 @@ def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
     """Recompute the root of a whole tree from its leaf hashes; needs no tiles."""
     if not leaf_hashes:
         raise ValueError("the tree is never empty")
-    return _fold(list(leaf_hashes))
+    return _fold(_joined(leaf_hashes))
 
 
 def tiles_after_append(
@@ -59,27 +61,25 @@ def tiles_after_append(
     Each is returned whole. Raises FormatError `tile_mismatch` when a stored tile is too short.
     """
     changed: dict[tuple[int, int], bytes] = {}
-    level = 0
-    fresh = list(leaves)
+    level, fresh = 0, _joined(leaves) if leaves else b""
     while fresh:
         number, width = divmod(size, TILE_WIDTH)
-        if width:
-            kept = read_tile(level, number)[: width * HASH_BYTES]
-            if len(kept) != width * HASH_BYTES:
-                raise _short_tile(level, number)
-        else:
-            kept = b""
         size >>= TILE_HEIGHT
-        above: list[bytes] = []
+        tile = b""
+        if width:
+            tile = read_tile(level, number)[: width * HASH_BYTES]
+            if len(tile) != width * HASH_BYTES:
+                raise _short_tile(level, number)
+        above = []
         start = 0
         while start < len(fresh):
-            stop = start + TILE_WIDTH - len(kept) // HASH_BYTES
-            tile = kept + b"".join(fresh[start:stop])
+            stop = start + _TILE_BYTES - len(tile)
+            tile += fresh[start:stop]
             changed[level, number] = tile
-            if len(tile) == TILE_WIDTH * HASH_BYTES:
-                above.append(_fold(_split(tile)))
-            start, kept, number = stop, b"", number + 1
-        level, fresh = level + 1, above
+            if len(tile) == _TILE_BYTES:
+                above.append(_fold(tile))
+            start, tile, number = stop, b"", number + 1
+        level, fresh = level + 1, b"".join(above)
     return changed
 
 
@@ -232,21 +232,23 @@ def _split_point(size: int) -> int:
     return 1 << (size - 1).bit_length() - 1
 
 
-def _split(tile: bytes) -> list[bytes]:
-    return [tile[at : at + HASH_BYTES] for at in range(0, len(tile), HASH_BYTES)]
-
-
-def _fold(hashes: list[bytes]) -> bytes:
+def _fold(hashes: bytes) -> bytes:
     """Pair neighbours until one is left; an odd last one moves up, as in the tree of RFC 9162."""
-    while len(hashes) > 1:
+    while len(hashes) > HASH_BYTES:
         paired = [
-            sha256(NODE_PREFIX + left + right).digest()
-            for left, right in zip(hashes[::2], hashes[1::2], strict=False)
+            sha256(NODE_PREFIX + hashes[at : at + 2 * HASH_BYTES]).digest()
+            for at in range(0, len(hashes) - HASH_BYTES, 2 * HASH_BYTES)
         ]
-        if len(hashes) & 1:
-            paired.append(hashes[-1])
-        hashes = paired
-    return hashes[0]
+        if len(hashes) % (2 * HASH_BYTES):
+            paired.append(hashes[-HASH_BYTES:])
+        hashes = b"".join(paired)
+    return hashes
+
+
+def _joined(hashes: Sequence[bytes]) -> bytes:
+    if set(map(len, hashes)) != {HASH_BYTES}:
+        raise ValueError("a leaf hash has 32 bytes")
+    return b"".join(hashes)
 
 
 def _check_hashes(hashes: Sequence[bytes], code: str) -> None:
@@ -288,4 +290,4 @@ class _Tiles:
         part = hashes[at * HASH_BYTES : (at + (1 << inner)) * HASH_BYTES]
         if len(part) != HASH_BYTES << inner:
             raise _short_tile(level, tile)
-        return _fold(_split(part))
+        return _fold(part)

@@ -195,22 +195,12 @@ def _create(path: Path, data: bytes) -> None:
 
 
 def _read(path: Path) -> tuple[KeyInfo, bytes]:
-    # Not blocking: a named pipe would hang the caller before it is seen to be no file.
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        data = _private_bytes(path)
     except FileNotFoundError:
         raise KeyFileError("key_missing", f"{path} does not exist") from None
     except OSError as error:
-        raise KeyFileError("key_unreadable", f"{path}: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _unreadable(path, "not a file")
-        if status.st_mode & 0o077:
-            raise KeyFileError(
-                "key_permissions", f"{path} is open to group or others", hint=f"chmod 600 {path}"
-            )
-        data = file.read(KEY_FILE_MAX_BYTES + 1)
+        raise _unreadable(path, str(error.strerror)) from None
     match = _FILE.fullmatch(data)
     if match is None or len(data) > KEY_FILE_MAX_BYTES:
         raise _unreadable(path, "not a key file")
@@ -224,6 +214,23 @@ def _read(path: Path) -> tuple[KeyInfo, bytes]:
         raise _unreadable(path, "name, role or public key were changed") from None
     info = KeyInfo(path, name, role, public_key, thumbprint(public_key), match[6] is not None)
     return info, match[5]
+
+
+def _private_bytes(path: Path) -> bytes:
+    # Not blocking: a named pipe would hang the caller before it is seen to be no file.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise _unreadable(path, "not a file")
+        if mode & 0o077:
+            raise KeyFileError(
+                "key_permissions", f"{path} is open to group or others", hint=f"chmod 600 {path}"
+            )
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(KEY_FILE_MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _proof_message(role: str, name: str, public_key: bytes) -> bytes:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import vectors
+from spec import vectors
 
 FOLDER = Path(__file__).resolve().parents[2] / "specs" / "vectors"
 CASES = sorted(path.parent for path in FOLDER.glob("*/case.json"))

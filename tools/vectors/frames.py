@@ -71,6 +71,10 @@ def frames() -> Iterator[tuple[str, str, bytes]]:
         "the payload in chunks",
         start + b"\x5f" + payload + b"\xff" + signature,
     )
+    edge = start + b"\x58\x17" + bytes(23) + signature
+    yield "payload_23", "a payload of 23 bytes with a length byte", edge
+    edge = start + b"\x59\x00\xff" + bytes(255) + signature
+    yield "payload_255", "a payload of 255 bytes with a length of 16 bits", edge
     huge = b"\x5b" + b"\xff" * 8 + PAYLOAD
     yield "payload_huge", "a payload of 2^64-1 bytes that are not there", start + huge + signature
     start += payload

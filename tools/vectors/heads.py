@@ -73,9 +73,11 @@ def _malformed() -> Iterator[tuple[str, str, str | bytes]]:
     yield "origin_129", "an origin of 129 characters", made(origin="a" * 129)
     yield "origin_not_ascii", "an origin with a letter beyond ASCII", made(origin="exämple.org")
     for name, told, size in [
-        ("zero_padded", "a leading zero", "05"), ("plus", "a sign", "+5"), ("minus", "a sign", "-5"),
+        ("zero_padded", "a leading zero", "05"), ("plus", "a sign", "+5"),
+        ("minus", "a sign", "-5"),
         ("minus_0", "a sign before zero", "-0"), ("underscore", "a separator", "1_000"),
-        ("space", "a space before the digits", " 5"), ("space_after", "a space after the digits", "5 "),
+        ("space", "a space before the digits", " 5"),
+        ("space_after", "a space after the digits", "5 "),
         ("empty", "no digits", ""), ("hex", "hexadecimal", "0x5"), ("float", "a fraction", "5.0"),
         ("exponent", "an exponent", "5e0"), ("arabic", "digits beyond ASCII", "٥"),
         ("2_63", "2^63", "9223372036854775808"), ("21_digits", "21 digits", "1" * 21),

@@ -44,8 +44,9 @@ def _inclusions() -> Iterator[Case]:
         }
         return Case(f"inclusion_{name}", "inclusion", told, expect, arguments)
 
-    for index, size in [(0, 1), (0, 2), (1, 2), (2, 3), (0, 3), (3, 5), (4, 5), (5, 7), (6, 7), (7, 8),
-                        (0, 256), (255, 256), (256, 257), (100, 300), (512, 600), (599, 600)]:  # fmt: skip
+    for index, size in [(0, 1), (0, 2), (1, 2), (2, 3), (0, 3), (3, 5), (4, 5), (5, 7), (6, 7),
+                        (7, 8), (0, 256), (255, 256), (256, 257), (100, 300), (512, 600),
+                        (599, 600)]:  # fmt: skip
         yield made(f"{index}_of_{size}", f"leaf {index} in a tree of {size}", index, size)
     code = "inclusion_invalid"
     proof = merkle.inclusion_proof(3, 7, _read)
@@ -89,7 +90,8 @@ def _consistencies() -> Iterator[Case]:
         return Case(f"consistency_{name}", "consistency", told, expect, arguments)
 
     for old, new in [(1, 1), (1, 2), (2, 3), (3, 3), (3, 7), (4, 7), (6, 7), (4, 8), (6, 8), (7, 8),
-                     (1, 256), (255, 256), (256, 257), (256, 512), (300, 600), (599, 600)]:  # fmt: skip
+                     (1, 256), (255, 256), (256, 257), (256, 512), (300, 600),
+                     (599, 600)]:  # fmt: skip
         yield made(f"{old}_to_{new}", f"from {old} to {new}", old, new)
     code = "consistency_invalid"
     proof = merkle.consistency_proof(3, 7, _read)

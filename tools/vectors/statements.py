@@ -50,8 +50,13 @@ def cases() -> Iterator[Case]:
     for name, text, change in payloads.second_of_stream():
         statement = changed(change, SECOND)
         yield _case(f"payload_{name}", text, statement, "payload_invalid")
-    yield _case("payload_genesis_with_ledger", "a genesis names no ledger",
-                _genesis_with_ledger(), "payload_invalid", key=lab.AUTHORITY.public_key)  # fmt: skip
+    yield _case(
+        "payload_genesis_with_ledger",
+        "a genesis names no ledger",
+        _genesis_with_ledger(),
+        "payload_invalid",
+        key=lab.AUTHORITY.public_key,
+    )
     yield from _registry()
     yield from _signatures()
 
