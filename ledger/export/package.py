@@ -16,7 +16,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import TypeAlias
 
@@ -65,7 +65,8 @@ class _Survey:
         self.seen = Overview()
         self.crate = Crate()
         self.streams = StreamCounts(log, selection)
-        self.erased: set[bytes] = set()
+        self.erasures: set[int] = set()
+        self._erasures = _erasures(log, selection.end) if selection.is_part else {}
         self._contents = contents
 
     def read(self, log: Reader, selection: Selection, progress: Progress) -> None:
@@ -80,12 +81,9 @@ class _Survey:
                 op = operation(entry)
                 self.seen.add_operation(op)
                 self.crate.add(op)
-            elif kind == "erasure":
-                gone = reference(body, "content")
-                if gone is not None:
-                    self.erased.add(gone.blake3)
             for ref in references(body):
                 self._contents.add(entry.index, ref)
+                self.erasures.update(self._erasures.get(ref.blake3, ()))
         if not self.seen.statements:
             raise ExportError(
                 "export_empty",
@@ -138,8 +136,7 @@ def export(
             survey.read(log, selection, report)
             if contents == "included":
                 found.write(log, bag, lambda done, total: report("contents", done, total))
-                if selection.is_part and not unsigned:
-                    _check_erasures(found, survey)
+                _check_erasures(found, selection)
             # without a statement there is no clock to ask, and the same log makes the same bytes
             published_at = writer.now() if writer else survey.seen.last
             _write_readable(
@@ -157,7 +154,12 @@ def export(
             receipt = writer.append(body)
             note, published_at = receipt.checkpoint, receipt.created_at
         head = parse_checkpoint(note)[0]
-        _write_log(bag, log, selection, note, head, earlier, writer is not None, report)
+        if selection.is_part:
+            last = {head.size - 1} if writer is not None else set()
+            records = _part(log, selection, head.size, survey.erasures | last)
+            _write_part(bag, log, records, note, head, earlier)
+        else:
+            _write_log(bag, log, note, head, report)
         bag.close(date=published_at[:10], origin=log.origin)
         path = sink.finish()
     return ExportResult(
@@ -211,27 +213,9 @@ def _write_readable(
     bag.add("README.md", readme_md(page), compress=True)
 
 
-def _write_log(
-    bag: Bag,
-    log: Reader,
-    selection: Selection,
-    note: bytes,
-    head: Checkpoint,
-    earlier: list[int],
-    signed: bool,
-    progress: Progress,
-) -> None:
-    """Write `data/log/` as of a head; the last leaf is the export statement if there is one."""
+def _write_log(bag: Bag, log: Reader, note: bytes, head: Checkpoint, progress: Progress) -> None:
+    """Write `data/log/` of a whole ledger as of a head."""
     bag.add(LOG_PREFIX + "checkpoint", (note,), compress=True)
-    if selection.is_part:
-        records = _part(log, selection, head.size, signed=signed)
-        prover = Prover(head.size, log.tile)
-        for path, chunks in proved_files(records, prover.prove):
-            bag.add(path, chunks)
-        proofs = consistency_files(earlier, lambda s: log.prove_consistency(s, head.size), note)
-        for path, chunks in proofs:
-            bag.add(path, chunks, compress=True)
-        return
     for path, chunks in tile_files(head.size, log.tile):
         bag.add(path, chunks)
     for done, (path, chunks) in enumerate(bundle_files(head.size, log.statements(0, head.size))):
@@ -239,16 +223,44 @@ def _write_log(
         bag.add(path, chunks)
 
 
+def _write_part(
+    bag: Bag,
+    log: Reader,
+    records: Iterable[tuple[int, bytes]],
+    note: bytes,
+    head: Checkpoint,
+    earlier: list[int],
+) -> None:
+    """Write `data/log/` of a part as of a head."""
+    bag.add(LOG_PREFIX + "checkpoint", (note,), compress=True)
+    prover = Prover(head.size, log.tile)
+    for path, chunks in proved_files(records, prover.prove):
+        bag.add(path, chunks)
+    proofs = consistency_files(earlier, lambda s: log.prove_consistency(s, head.size), note)
+    for path, chunks in proofs:
+        bag.add(path, chunks, compress=True)
+
+
 def _part(
-    log: Reader, selection: Selection, size: int, *, signed: bool
+    log: Reader, selection: Selection, size: int, others: set[int]
 ) -> Iterator[tuple[int, bytes]]:
-    """The records of a part: the selection, all key events, the export statement; each once."""
+    """The records of a part, each once: the selection, all key events, and `others` by index."""
     events = (
         (entry.index, entry.statement) for entry in log.stream(KEY_STREAM) if entry.index < size
     )
-    last = log.statements(size - 1, size) if signed else iter(())
-    merged = heapq.merge(selection.statements(log), events, last, key=lambda item: item[0])
+    added = ((index, log.get(index).statement) for index in sorted(others))
+    merged = heapq.merge(selection.statements(log), events, added, key=lambda item: item[0])
     return (next(group) for _, group in groupby(merged, key=lambda item: item[0]))
+
+
+def _erasures(log: Reader, end: int) -> dict[bytes, list[int]]:
+    """BLAKE3 of each content erased below an index, and the indices of its erasures."""
+    found: dict[bytes, list[int]] = {}
+    for entry in takewhile(lambda entry: entry.index < end, log.find(type="erasure")):
+        gone = reference(entry.payload.body, "content")
+        if gone is not None:
+            found.setdefault(gone.blake3, []).append(entry.index)
+    return found
 
 
 def _export_body(
@@ -264,15 +276,15 @@ def _export_body(
     }
 
 
-def _check_erasures(found: Contents, survey: _Survey) -> None:
-    """A part holds no record of an erasure that lies outside it, and so cannot account for it."""
-    for digest, index in found.erased.items():
-        if digest not in survey.erased:
-            raise ExportError(
-                "export_failed",
-                f"content {digest.hex()} was erased by record {index}, which is not selected",
-                hint="export with contents withheld, or the whole ledger",
-            )
+def _check_erasures(found: Contents, selection: Selection) -> None:
+    """Content that went while the export ran is neither in the package nor accounted for in it."""
+    late = [index for index in found.erased.values() if index >= selection.end]
+    if late and selection.is_part:
+        raise ExportError(
+            "export_failed",
+            f"content of the selection was erased by record {late[0]} while the export ran",
+            hint="export again",
+        )
 
 
 def _excerpts(log: Reader) -> Callable[[ContentRef], bytes | None]:

@@ -257,19 +257,21 @@ def test_erased_content_is_left_out_and_the_rest_is_there(lab: Lab, tmp_path: Pa
     assert f"content/{gone.blake3.hex()[:2]}".encode() not in files["data/ro-crate-metadata.json"]
 
 
-def test_a_part_without_the_erasure_is_refused_before_the_log_changes(
-    lab: Lab, tmp_path: Path
+@pytest.mark.parametrize("contents", ["included", "withheld"])
+def test_a_part_brings_the_erasures_of_its_contents_along(
+    lab: Lab, tmp_path: Path, contents: str
 ) -> None:
-    """Its package could not account for the absence (specs/07 §6); withholding works."""
+    """An erasure outside the session is in its package, one of other content is not (§4)."""
     with lab.open(session="s") as log, lab.open() as other:
-        one = draft(log, 1)
+        one, foreign = draft(log, 1), draft(other, 2)
         log.append_many([one])
+        other.append_many([foreign])
         other.erase(one.contents[1].ref, "asked for")
-        with pytest.raises(ExportError) as caught:
-            export(log, tmp_path / "part", session="s")
-        assert (caught.value.code, log.head().size) == ("export_failed", 3)
-        assert "record 2" in caught.value.message
-        export(log, tmp_path / "part", session="s", contents="withheld")
+        other.erase(foreign.contents[1].ref, "another's content")
+        export(log, tmp_path / "part", session="s", contents=contents)
+    files = read_package(tmp_path / "part")
+    assert [index for index, _, _ in proved_records(files)] == [0, 1, 3, 5]
+    assert one.contents[1].ref.blake3.hex() not in "".join(files)
 
 
 def test_large_content_is_copied_and_one_content_named_twice_is_there_once(

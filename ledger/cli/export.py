@@ -1,0 +1,129 @@
+"""`vif export`: a package that anybody can check without this ledger."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ledger import Ledger
+from ledger.cli import output
+from ledger.cli.arguments import AsJson, KeysFolder, LedgerFolder, SignerKey, index_range
+from ledger.cli.failures import bad_call
+from ledger.cli.ledgers import reading, writing
+from ledger.cli.text import human_bytes
+from ledger.export import ExportResult
+from ledger.export import export as write_package
+
+
+def export(
+    ledger: LedgerFolder,
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TARGET",
+            help="Folder to make, or a zip if it ends in .zip.",
+            show_default=False,
+        ),
+    ],
+    session: Annotated[
+        str | None, typer.Option("--session", "-s", metavar="NAME", help="Only this session.")
+    ] = None,
+    range_: Annotated[
+        str | None, typer.Option("--range", metavar="A:B", help="Only indices A to B - 1.")
+    ] = None,
+    contents: Annotated[
+        str,
+        typer.Option("--contents", metavar="HOW", help="included, or withheld: hashes only."),
+    ] = "included",
+    consistency_from: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--consistency-from",
+            metavar="SIZE",
+            min=1,
+            help="For a part: prove that it goes on from this earlier head; may be repeated.",
+        ),
+    ] = None,
+    unsigned: Annotated[
+        bool,
+        typer.Option(
+            "--unsigned", help="Without key; readable pages are then unsigned.", metavar=""
+        ),
+    ] = False,
+    keys: KeysFolder = None,
+    signer: SignerKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a package that anybody can check offline.
+
+    Of the whole ledger, a session, or a range: a BagIt bag with an RO-Crate
+    inside. The export is recorded in the ledger, and its statement signs every
+    page of the package.
+
+    Examples:
+      vif export runs.vif package/
+      vif export runs.vif pilot.zip --session pilot --contents withheld
+      vif export runs.vif part/ --range 100:200 --consistency-from 100
+
+    With --json: package, files, bytes, size, root, genesis, known_head, signed,
+    verify (the arguments of vif-verify).
+    """
+    if contents not in ("included", "withheld"):
+        bad_call(f"--contents is included or withheld, not {contents!r}")
+    if session is not None and range_ is not None:
+        bad_call("choose a session or a range, not both")
+    if consistency_from and session is None and range_ is None:
+        bad_call(
+            "--consistency-from is for a part", hint="a whole ledger holds all its earlier heads"
+        )
+    start, end = (None, None) if range_ is None else index_range(range_)
+    chosen: dict[str, Any] = {"session": session, "start": start, "end": end}
+    chosen |= {"contents": contents, "consistency_from": consistency_from or ()}
+    opened = reading(ledger) if unsigned else writing(ledger, keys, signer)
+    with opened as log:
+        made = _export(log, target, unsigned=unsigned, **chosen)
+    verify = ["vif-verify", str(target), "--trust", made.genesis, "--known-head", made.known_head]
+    if as_json:
+        output.emit(
+            {
+                "package": str(target),
+                "files": made.files,
+                "bytes": made.bytes,
+                "size": made.size,
+                "root": made.root.hex(),
+                "genesis": made.genesis,
+                "known_head": made.known_head,
+                "signed": not unsigned,
+                "verify": verify[1:],
+            }
+        )
+        return
+    show_package(made, target)
+    output.say()
+    output.say(("Anybody can now check it", "bold"), ", offline and without your ledger:")
+    output.say("  ", (f"vif-verify {shlex.quote(str(target))} \\", "cyan"))
+    output.say("  ", (f"--trust {made.genesis} \\", "cyan"))
+    output.say("  ", (f"--known-head {made.known_head}", "cyan"))
+
+
+def show_package(made: ExportResult, target: Path) -> None:
+    """Print where a package is, and the two values to publish apart from it."""
+    output.facts(
+        [
+            ("package", [(str(target), "bold")]),
+            ("", f"{made.files} files, {human_bytes(made.bytes)}"),
+        ]
+    )
+    output.say()
+    output.say(("Publish these two", "bold"), " where auditors find them, apart from the package:")
+    output.facts([("genesis", made.genesis), ("head", made.known_head)], indent=2)
+
+
+def _export(log: Ledger, target: Path, **chosen: Any) -> ExportResult:
+    with output.progress("exporting") as tick:
+        return write_package(
+            log, target, progress=lambda stage, done, total: tick(done, total), **chosen
+        )

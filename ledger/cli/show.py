@@ -1,0 +1,210 @@
+"""`vif show`: one statement in full, a content that it refers to, or what it builds on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, BinaryIO
+
+import typer
+
+from ledger import Entry, Ledger
+from ledger.cli import output
+from ledger.cli.arguments import AsJson, LedgerFolder, StatementRef
+from ledger.cli.describe import BAND_STYLES, TYPE_STYLES, statement_json, summary
+from ledger.cli.failures import bad_call
+from ledger.cli.ledgers import find_statement, reading
+from ledger.cli.refs import CONTENTS, named_content
+from ledger.cli.text import counted, human_bytes, moment
+from ledger.errors import ContentError, RecordError
+from ledger.formats.content import ContentRef, from_cbor
+from ledger.model import from_body, to_body
+
+_BLOCK_BYTES = 1 << 16
+_LABEL_COLUMNS = 23
+
+
+def show(
+    ledger: LedgerFolder,
+    statement: StatementRef,
+    content: Annotated[
+        str | None,
+        typer.Option(
+            "--content", "-c", metavar="NAME", help=f"Print a content: {', '.join(CONTENTS)}."
+        ),
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="With --content: the exact bytes.", metavar="")
+    ] = False,
+    lineage: Annotated[
+        str | None,
+        typer.Option(
+            "--lineage",
+            "-l",
+            metavar="up|down",
+            help="List what it builds on (up), or what builds on it (down).",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a statement, one of its contents, or its lineage.
+
+    Examples:
+      vif show runs.vif 12
+      vif show runs.vif 12 --content output
+      vif show runs.vif last --content response --raw > response.json
+      vif show runs.vif 12 --lineage up
+
+    With --json the statement as in vif log --json; with --lineage one a line.
+    """
+    if lineage not in (None, "up", "down"):
+        bad_call(f"--lineage is up or down, not {lineage!r}")
+    if raw and content is None:
+        bad_call("--raw needs --content")
+    if content is not None and (as_json or lineage):
+        bad_call("--content stands alone: it prints the content itself")
+    with reading(ledger) as log:
+        entry = find_statement(log, statement)
+        if content is not None:
+            _show_content(log, named_content(entry, content), raw)
+        elif lineage is not None:
+            _show_lineage(log, entry, lineage, as_json)
+        elif as_json:
+            output.emit(statement_json(entry))
+        else:
+            _show_statement(log, entry)
+
+
+def _show_statement(log: Ledger, entry: Entry) -> None:
+    payload = entry.payload
+    style = TYPE_STYLES.get(payload.type, "yellow")
+    output.say((f"#{entry.index}  ", "bold"), (payload.type, f"bold {style}"), f"  {payload.id}")
+    output.say()
+    parents = [f"#{log.by_id(parent.id).index}  {parent.id}" for parent in payload.parents]
+    output.facts(
+        [
+            ("created", f"{moment(payload.created_at)}.{payload.created_at[20:26]} UTC"),
+            ("leaf hash", entry.leaf_hash.hex()),
+            ("stream", f"{payload.stream_id}  seq {payload.seq}"),
+            ("session", payload.session or ""),
+            ("signed by", f"{entry.cose.iss}  key {entry.cose.kid.hex()[:16]}"),
+            *(("" if number else "parents", text) for number, text in enumerate(parents)),
+        ]
+    )
+    body = _in_order(payload.type, payload.body)
+    groups = {k: v for k, v in body.items() if isinstance(v, dict) and "blake3" not in v}
+    plain = {k: v for k, v in body.items() if k not in groups}
+    for title, group in [("", plain), *groups.items()]:
+        rows = [row for key, value in group.items() for row in _rows(log, key, value)]
+        if rows:
+            output.say()
+            if title:
+                output.say((title, "bold"))
+            indent = 2 if title else 0
+            output.facts(rows, indent=indent, label_columns=_LABEL_COLUMNS - indent)
+
+
+def _in_order(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Return a body in the order of specs/03 and not of the encoding, which sorts by length."""
+    try:
+        return to_body(from_body(kind, body))
+    except RecordError:
+        return body
+
+
+def _rows(
+    log: Ledger, key: str, value: Any
+) -> Iterator[tuple[str, output.Part | list[output.Part]]]:
+    if isinstance(value, Mapping) and "blake3" in value:
+        size, media_type = human_bytes(value["size_bytes"]), value["media_type"]
+        salted = "  salted" if value.get("salted") else ""
+        yield key, [f"{size}  {media_type}{salted}  ", _presence(log, value)]
+        yield "", (f"sha256 {value['sha256'].hex()[:48]}…", "dim")
+    elif key == "top_k_probs":
+        yield key, "  ".join(f"{item['token']!r} {item['probability']:.3f}" for item in value[:4])
+        if len(value) > 4:
+            yield "", (f"and {len(value) - 4} more", "dim")
+    elif key == "confidence_band":
+        yield key, (str(value), BAND_STYLES.get(value, ""))
+    elif key == "kappa_gate_passed":
+        yield key, ("yes", "green") if value else ("no", "red")
+    elif isinstance(value, Mapping):
+        for number, (inner, item) in enumerate(value.items()):
+            yield "" if number else key, f"{inner}: {_scalar(item)}"
+    elif isinstance(value, list):
+        yield key, ", ".join(_scalar(item) for item in value[:8])
+        if len(value) > 8:
+            yield "", (f"and {len(value) - 8} more", "dim")
+    else:
+        yield key, _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value) if str(value) else "(empty)"
+
+
+def _presence(log: Ledger, value: Mapping[str, Any]) -> output.Part:
+    ref = from_cbor(value)
+    try:
+        log.open_content(ref).close()
+    except ContentError as error:
+        return (error.code.removeprefix("content_"), "red")
+    return ("in the archive", "green")
+
+
+def _show_content(log: Ledger, ref: ContentRef, raw: bool) -> None:
+    with log.open_content(ref) as file:
+        if raw:
+            if sys.stdout.isatty():
+                bad_call(
+                    "--raw writes bytes as they are, which a terminal may obey",
+                    hint="redirect it to a file or a pipe, or leave --raw away",
+                )
+            output.write_bytes(iter(lambda: file.read(_BLOCK_BYTES), b""))
+            return
+        _show_text(file, ref)
+
+
+def _show_text(file: BinaryIO, ref: ContentRef) -> None:
+    try:
+        text = file.read().decode()
+    except UnicodeDecodeError:
+        bad_call(
+            f"the content is {human_bytes(ref.size_bytes)} of {ref.media_type}, not text",
+            hint="add --raw and redirect it to a file",
+        )
+    output.say(text.removesuffix("\n"), keep="\n\t")
+
+
+def _show_lineage(log: Ledger, entry: Entry, direction: str, as_json: bool) -> None:
+    up = direction == "up"
+    related = log.ancestors(entry.id) if up else log.descendants(entry.id)
+    if as_json:
+        for one in related:
+            output.emit(statement_json(one))
+        return
+    _lineage_line(log, entry, bold=True)
+    count = 0
+    for one in related:
+        _lineage_line(log, one)
+        count += 1
+    verb = "builds on" if up else "is built on by"
+    output.note((f"#{entry.index} {verb} {counted(count, 'statement')}", "dim"))
+
+
+def _lineage_line(log: Ledger, entry: Entry, *, bold: bool = False) -> None:
+    payload = entry.payload
+    style = TYPE_STYLES.get(payload.type, "yellow")
+    parents = " ".join(f"#{log.by_id(parent.id).index}" for parent in payload.parents)
+    output.say(
+        (f"{'#' + str(entry.index):>7}  ", "bold" if bold else ""),
+        (f"{payload.type:<12}  ", style),
+        *summary(payload.type, payload.body),
+        (f"  from {parents}" if parents else "", "dim"),
+    )
