@@ -1,0 +1,1 @@
+"""Writing: drafts become signed statements of a stream, many at a time (specs/02, specs/09)."""
