@@ -9,19 +9,7 @@
 Everything appended is durable, and under a signed head, before the call returns:
 
 >>> with ledger.open(folder / "runs.vif", keys=folder / "keys", session="run-1") as log:
-...     prompt = log.archive(b"2 + 2 = ?", "text/plain")
-...     body = {
-...         "version": 1,
-...         "operation": "chat",
-...         "model": {"model_id": "demo"},
-...         "data": {"prompt_hash": prompt.ref.to_cbor()},
-...         "output": {"finish_reason": "error"},
-...         "meta": {
-...             "writer": "example", "task_criticality": "routine", "kappa_threshold": 0.7,
-...         },
-...         "capture": {"vantage": "manual"},
-...     }
-...     receipt = log.append("witness", body, contents=[prompt])
+...     receipt = log.record(model="demo-1", prompt="2 + 2 = ?", output="4", confidence=0.97)
 >>> receipt.index, receipt.size
 (1, 2)
 
@@ -30,10 +18,11 @@ Reading needs no key:
 >>> log = ledger.open(folder / "runs.vif", read_only=True)
 >>> [entry.payload.type for entry in log]
 ['genesis', 'witness']
->>> [entry.index for entry in log.find(session="run-1", type="witness")]
-[1]
->>> log.content(prompt.ref)
-b'2 + 2 = ?'
+>>> (entry,) = log.find(session="run-1", type="witness")
+>>> entry.payload.body["uncertainty"]["confidence_band"]
+'A'
+>>> log.content(entry.payload.body["output"]["output_hash"])
+b'4'
 >>> log.close()
 """
 

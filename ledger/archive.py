@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from blake3 import blake3
 
@@ -88,9 +89,13 @@ class Archive:
         formats.check(ref, found)
         return found
 
-    def content(self, ref: ContentRef) -> bytes:
-        """The content without its salt, checked; raises as `archived`."""
-        return self.archived(ref)[SALT_BYTES if ref.salted else 0 :]
+    def content(self, ref: ContentRef | Mapping[str, Any]) -> bytes:
+        """The content without its salt, checked; raises as `archived`.
+
+        A reference may be given as it stands in the body of a statement.
+        """
+        one = ref if isinstance(ref, ContentRef) else formats.from_cbor(dict(ref))
+        return self.archived(one)[SALT_BYTES if one.salted else 0 :]
 
     def open_archived(self, ref: ContentRef) -> BinaryIO:
         """The archived bytes as a file at its beginning, all checked; raises as `archived`.

@@ -9,6 +9,7 @@ over keys.
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,12 +86,13 @@ def init(
 ) -> InitResult:
     """Make a new ledger and, for each role without a signer, a key.
 
-    `origin` names the log in every head, by default after the folder; `name` is the producer's.
+    `origin` names the log in every head, best by a name that you own, such as `example.org/lab`,
+    and is made up when not given; `name` is the producer's.
     Raises `StoreError("ledger_exists")`, `KeyFileError`, `FormatError` for a malformed name.
     """
     folder = Path(path).absolute()
     if origin is None:
-        origin = folder.name
+        origin = _default_origin(folder, random)
     if not is_origin(origin) or not is_label(name):
         raise FormatError("body_invalid", f"{origin!a} is no origin, or {name!a} no label")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -138,6 +140,12 @@ def init(
         trust=write_trust(origin, genesis),
         advice=_advice(files.get(AUTHORITY)),
     )
+
+
+def _default_origin(folder: Path, random: Random) -> str:
+    """A name after the folder that no other log has; `.invalid` says that nobody owns it."""
+    name = re.sub("[^A-Za-z0-9._-]+", "-", folder.name)[:64].strip("-.") or "log"
+    return f"vif.invalid/{name}-{random(4).hex()}"
 
 
 def _genesis(

@@ -11,14 +11,17 @@ import asyncio
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Unpack
 
 from ledger.drafts import Archived, BodyLike, Draft, ParentLike, Receipt
 from ledger.errors import LogError
-from ledger.formats.content import ContentRef
+from ledger.formats.content import SALT_BYTES, ContentRef
 from ledger.founding import InitResult, init, key_folder, now_us
 from ledger.keys.keyfile import KeyFolder
 from ledger.keys.signer import Passphrase
 from ledger.keystate import KeyState
+from ledger.model.build import witness
+from ledger.model.fields import WitnessFields
 from ledger.reader import Entry, Reader
 from ledger.store import MAP_SIZE_BYTES, Store
 from ledger.writer.group import Request
@@ -54,6 +57,23 @@ class Ledger(Reader):
     def stream_id(self) -> str | None:
         """The stream that appends go to; None before the first append chose one."""
         return self._writer.stream if self._writer else None
+
+    def record(
+        self, *, parents: Sequence[ParentLike] = (), **fields: Unpack[WitnessFields]
+    ) -> Receipt:
+        """Record one AI operation from plain values; the usual way to write a witness.
+
+        `model` and `prompt` are required; all keywords are those of `ledger.model.fields`. Prompt,
+        output and other contents are archived, what is not given is left out or defaulted (see
+        `ledger.model.build`). Returns when it is durable. Raises as `append` does.
+        """
+        return self.append_many([self._witness(parents, fields)])[0]
+
+    async def arecord(
+        self, *, parents: Sequence[ParentLike] = (), **fields: Unpack[WitnessFields]
+    ) -> Receipt:
+        """As `record`, in a thread; a task that is cancelled meanwhile may have recorded."""
+        return (await self.aappend_many([self._witness(parents, fields)]))[0]
 
     def append(
         self,
@@ -163,6 +183,11 @@ class Ledger(Reader):
     def __exit__(self, *_: object) -> None:
         """Close the ledger."""
         self.close()
+
+    def _witness(self, parents: Sequence[ParentLike], fields: WitnessFields) -> Draft:
+        salt = (lambda: os.urandom(SALT_BYTES)) if self.salted else None
+        body, contents = witness(**fields, salt=salt)
+        return Draft("witness", body, parents, contents)
 
     def _events(self) -> KeyEvents:
         self._for_writing()

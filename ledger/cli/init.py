@@ -23,7 +23,7 @@ def init(
         typer.Option(
             "--origin",
             metavar="NAME",
-            help="Its name in every head, such as example.org/lab; the folder's by default.",
+            help="Its name in every head, such as example.org/lab; made up by default.",
         ),
     ] = None,
     name: Annotated[

@@ -25,9 +25,6 @@ _SHORT = Struct(">BH").pack
 _FLOAT = Struct(">Bd").pack
 _FLOAT_MAX = float("inf")
 _SMALL = tuple(cbor.encode(number) for number in range(256))
-_TEXT_HEADS = tuple(
-    bytes((0x60 + size,)) if size < 24 else bytes((0x78, size)) for size in range(256)
-)
 _GROUP_KEYS_MAX = 23
 
 
@@ -50,6 +47,11 @@ def _reference_head(media_type: str) -> bytes:
     return b"\x6amedia_type" + cbor.encode(media_type) + b"\x6asize_bytes"
 
 
+@lru_cache(2048)
+def _short_text(text: str) -> bytes:
+    return cbor.encode(text)
+
+
 def _group(model: Group, out: bytearray) -> None:
     values = model.__dict__
     head = len(out)
@@ -62,9 +64,8 @@ def _group(model: Group, out: bytearray) -> None:
         count += 1
         out += key
         # The two commonest kinds without a call of their own.
-        if type(value) is str and len(value) < 256 and value.isascii():
-            out += _TEXT_HEADS[len(value)]
-            out += value.encode()
+        if type(value) is str and len(value) < 64:
+            out += _short_text(value)
         elif type(value) is ContentRef:
             _reference(value, out)
         else:
@@ -76,9 +77,8 @@ def _group(model: Group, out: bytearray) -> None:
 
 def _value(value: object, out: bytearray) -> None:
     if type(value) is str:
-        if len(value) < 256 and value.isascii():
-            out += _TEXT_HEADS[len(value)]
-            out += value.encode()
+        if len(value) < 64:
+            out += _short_text(value)
             return
     elif type(value) is int:
         if 0 <= value < 256:

@@ -24,7 +24,7 @@ def altered(base: Body, path: str, value: Any) -> Body:
     """Return a body with one place replaced or taken out; groups on the way are made."""
     body = copy.deepcopy(base)
     *groups, last = path.split(".")
-    inner = body
+    inner: Any = body
     for group in groups:
         inner = inner[int(group)] if isinstance(inner, list) else inner.setdefault(group, {})
     if value is DROP:

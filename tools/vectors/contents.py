@@ -54,7 +54,7 @@ def cases() -> Iterator[Case]:
         reference = {k: v for k, v in plain.items() if k != key}
         # Without "blake3" the map is no reference, but it stands where one has to.
         yield _case(f"no_{key}", f"{key} is missing", reference, plain_bytes, code)
-    for name, told, change in [
+    changes: list[tuple[str, str, dict[str, Any]]] = [
         ("extra", "a key too many", {"name": "x"}),
         ("salted_false", "salted is true or absent", {"salted": False}),
         ("salted_null", "salted is true or absent", {"salted": None}),
@@ -68,7 +68,8 @@ def cases() -> Iterator[Case]:
         ("media_type_empty", "an empty media type", {"media_type": ""}),
         ("media_type_257", "a media type of 257 bytes", {"media_type": "a" * 257}),
         ("media_type_newline", "a media type with a newline", {"media_type": "text/plain\n"}),
-    ]:
+    ]
+    for name, told, change in changes:
         yield _case(name, told, plain | change, plain_bytes, code)
 
 

@@ -80,7 +80,7 @@ def _exported() -> Iterator[Case]:
 
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
-        keys = {"keys": here / "keys", "log_key": lab.LOG, "producer": lab.PRODUCER}
+        keys: dict[str, Any] = {"keys": here / "keys", "log_key": lab.LOG, "producer": lab.PRODUCER}
         fixed: dict[str, Any] = {"clock": clock, "random": random}
         made = ledger.log.init(
             here / "lab.vif", origin=lab.ORIGIN, authority=lab.AUTHORITY, **keys, **fixed

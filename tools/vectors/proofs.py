@@ -157,7 +157,7 @@ def _malformed(receipt: bytes, update: bytes) -> Iterator[tuple[str, str, str, s
     first, index, *rest = receipt.decode().split("\n")
     tail = "\n".join(rest)
     digest = b64encode(bytes(32)).decode()
-    for name, told, data in [
+    broken: list[tuple[str, str, str | bytes]] = [
         ("no_magic", "the first line is missing", f"{index}\n{tail}"),
         ("magic", "another version", f"c2sp.org/tlog-proof@v2\n{index}\n{tail}"),
         ("no_index", "the index is missing", f"{first}\n{tail}"),
@@ -194,11 +194,12 @@ def _malformed(receipt: bytes, update: bytes) -> Iterator[tuple[str, str, str, s
         ("empty", "no bytes at all", b""),
         ("utf8", "a byte that is not ASCII", receipt.replace(b"index", b"index\xff", 1)),
         ("other_form", "a consistency proof", update),
-    ]:
+    ]
+    for name, told, data in broken:
         yield "inclusion", name, told, data
     old, *rest = update.decode().split("\n")
     tail = "\n".join(rest)
-    for name, told, data in [
+    broken = [
         ("no_old", "the old size is missing", tail),
         ("old_padded", "an old size with a leading zero", f"old 03\n{tail}"),
         ("old_minus", "an old size with a sign", f"old -3\n{tail}"),
@@ -210,5 +211,6 @@ def _malformed(receipt: bytes, update: bytes) -> Iterator[tuple[str, str, str, s
         ("no_head", "no head", update.split(b"\n\n")[0] + b"\n"),
         ("empty", "no bytes at all", b""),
         ("other_form", "a receipt", receipt),
-    ]:
+    ]
+    for name, told, data in broken:
         yield "consistency", name, told, data

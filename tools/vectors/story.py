@@ -37,7 +37,7 @@ class Story:
             link["prev"] = merkle.hash_leaf(before[-1])
         else:
             link["ledger"] = {"origin": lab.ORIGIN, "genesis": lab.LEDGER.genesis}
-        payload = {"vif": 1, "type": kind, "id": identity, "created_at": created_at,
+        payload: dict[str, Any] = {"vif": 1, "type": kind, "id": identity, "created_at": created_at,
                    "stream": link, "body": body}  # fmt: skip
         renamed = Ed25519Signer(by._private, name, by.role)
         statement = lab.sign(cbor.encode(payload), renamed, stream)
