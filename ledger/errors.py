@@ -6,13 +6,13 @@ to do about it, a `hint`. A caller's bug (a wrong type, a wrong order of calls) 
 
 FormatError        the refusals of specs/08: cbor_invalid, cose_invalid, header_invalid, ...
 RecordError        body_invalid band_mismatch gate_mismatch threshold_mismatch total_mismatch
-                   export_invalid record_invalid
+                   record_invalid
 KeyFileError       key_missing key_exists key_permissions key_unreadable key_passphrase
                    signer_unsupported
 StoreError         ledger_missing ledger_exists ledger_unreadable rolled_back store_full
                    store_failed store_poisoned forked tree_damaged
-LogError           stream_busy stream_closed no_signer read_only parent_missing not_found
-                   key_event_invalid log_closed
+LogError           stream_busy stream_closed stream_issuer stream_session no_signer read_only
+                   parent_missing not_found key_event_invalid log_closed
 ContentError       content_missing content_mismatch content_erased content_too_large
 ExportError        export_exists export_empty export_streams export_failed
 ImportSourceError  source_unreadable source_unsupported already_imported

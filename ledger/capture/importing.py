@@ -111,7 +111,7 @@ def refuse_if_imported(log: ImportLog, file: BinaryIO) -> None:
             raise ImportSourceError(
                 "already_imported",
                 f"this file was imported before: statement {entry.payload.id}",
-                hint="ask for it again explicitly to record it a second time",
+                hint="again=True (--again) records it a second time",
             )
 
 
@@ -120,7 +120,7 @@ def open_source(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise ImportSourceError("source_unreadable", f"not opened: {error.strerror}") from None
+        raise ImportSourceError("source_unreadable", f"{path.name}: {error.strerror}") from None
 
 
 def refusal(unreadable: list[Skipped]) -> ImportSourceError:

@@ -52,6 +52,7 @@ class Record(NamedTuple):
 
 class _Unreadable(NamedTuple):
     line: int
+    why: str
     error: LedgerError
 
 
@@ -93,7 +94,7 @@ def import_jsonl(
         file.seek(0)
         for found in _read(file, None, whole, FORMAT):
             if isinstance(found, _Unreadable):
-                unreadable.append(Skipped(f"line {found.line}", found.error.message))
+                unreadable.append(Skipped(f"line {found.line}", found.why))
             else:
                 count += 1
         if unreadable and not skip_unreadable:
@@ -123,7 +124,8 @@ def _read(
             record, contents = witness(**fields, salt=salt)
         except LedgerError as error:
             message = f"line {line}: {error.message}"
-            yield _Unreadable(line, type(error)(error.code, message, hint=error.hint))
+            located = type(error)(error.code, message, hint=error.hint)
+            yield _Unreadable(line, error.message, located)
         else:
             yield Record(line, record, contents)
 

@@ -28,7 +28,7 @@ NOTE_MAX_SIGNATURES: Final = 16
 
 _KEY_ID_BYTES: Final = 4
 _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-_VKEY: Final = re.compile(r"([^\s+]+)\+([0-9a-f]{8})\+(\S+)")
+_VKEY: Final = re.compile(r"([^\s+\x00-\x1f\x7f]+)\+([0-9a-f]{8})\+(\S+)")
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 _SIGNATURE_LINE: Final = re.compile(r"— ([^\s+]+) (\S+)")
 

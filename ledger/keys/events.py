@@ -143,6 +143,13 @@ class KeyHistory:
 
         Raises FormatError `key_unknown` (never introduced, not yet, ended) or `key_revoked`.
         """
+        key = self._standing(index, kid)
+        if _revoked(key, index):
+            raise FormatError("key_revoked", f"key {kid.hex()[:16]} is revoked at {index}")
+        return key
+
+    def _standing(self, index: int, kid: bytes) -> KeyRecord:
+        """Return the key if it was introduced and has not ended at the index."""
         key = self._keys.get(kid)
         if key is None:
             raise FormatError("key_unknown", f"key {kid.hex()[:16]} was never introduced")
@@ -151,24 +158,24 @@ class KeyHistory:
             raise FormatError("key_unknown", f"key {kid.hex()[:16]} is not valid yet")
         if key.ended is not None and key.ended < index:
             raise FormatError("key_unknown", f"key {kid.hex()[:16]} ended at {key.ended}")
-        if _revoked(key, index):
-            raise FormatError("key_revoked", f"key {kid.hex()[:16]} is revoked at {index}")
         return key
 
     def log_key_at(self, size: int) -> KeyRecord:
-        """Return the key that signs the head of this size.
+        """Return the key that signs the head of this size: the new one if the last leaf changed it.
 
         Raises FormatError `key_unknown` or `key_revoked` if there is none.
         """
-        refusal = FormatError("key_unknown", f"no log key at {size - 1}")
         for key in self._keys.values():
-            if key.role == LOG:
-                try:
-                    return self.valid_key(size - 1, key.kid)
-                except FormatError as error:
-                    if error.code == "key_revoked":
-                        refusal = error
-        raise refusal
+            if key.role != LOG or size < 1:
+                continue
+            try:
+                self._standing(size, key.kid)
+            except FormatError:
+                continue
+            if _revoked(key, size - 1):
+                raise FormatError("key_revoked", f"the log key is revoked for size {size}")
+            return key
+        raise FormatError("key_unknown", f"no log key for a head of size {size}")
 
     def producers_at(self, size: int) -> tuple[KeyRecord, ...]:
         """Return the producer keys that may sign the next statement of a log of this size."""

@@ -42,7 +42,7 @@ BODIES: dict[str, type[Body]] = {
 def from_body(statement_type: str, body: dict[str, Any]) -> Body:
     """Return a decoded body as the model of its type.
 
-    Raises `RecordError`: `body_invalid`, a code of specs/03 §2, `export_invalid`, or
+    Raises `RecordError`: `body_invalid`, a code of specs/03 §2, or
     `record_invalid` for a type that this version has no model for (its statement is kept and
     chained all the same).
     """

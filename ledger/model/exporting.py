@@ -1,7 +1,7 @@
 """The body of an export statement: what a package holds (specs/07 §5).
 
-Shape is `body_invalid`. The rules of a selection that need no package to check, such as the order
-of streams, have the code that the page gives them: `export_invalid`.
+Shape and the rules of a selection that need no package to check, such as the order of streams, are
+`body_invalid`; what disagrees with a package is the verifier's to find.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ class Export(Body):
         return self._after(info)
 
     def check_consequences(self) -> None:
-        """Check the rules of a selection; raises `RecordError` `export_invalid`."""
+        """Check the rules of a selection; raises `RecordError` `body_invalid`."""
         chosen = self.selection
         names = [stream.id.encode() for stream in self.streams]
         if chosen.start > chosen.end:
-            raise RecordError("export_invalid", "export: selection.start is beyond selection.end")
+            raise RecordError("body_invalid", "export: selection.start is beyond selection.end")
         if chosen.kind != "range" and chosen.start != 0:
-            raise RecordError("export_invalid", f"export: a {chosen.kind} starts at index 0")
+            raise RecordError("body_invalid", f"export: a {chosen.kind} starts at index 0")
         if chosen.kind == "ledger" and names:
-            raise RecordError("export_invalid", "export: a whole ledger lists no streams")
+            raise RecordError("body_invalid", "export: a whole ledger lists no streams")
         if any(later <= earlier for earlier, later in pairwise(names)):
-            raise RecordError("export_invalid", "export: streams are not in order of their ids")
+            raise RecordError("body_invalid", "export: streams are not in order of their ids")

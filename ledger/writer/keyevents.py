@@ -14,7 +14,7 @@ from ledger.drafts import Receipt
 from ledger.errors import FormatError, LogError
 from ledger.formats import cose
 from ledger.formats.payload import KEY_STREAM, LedgerName, decode_payload
-from ledger.keys.events import enrol_body, key_entry, revoke_body, rotate_body
+from ledger.keys.events import KeyHistory, enrol_body, key_entry, revoke_body, rotate_body
 from ledger.keys.signer import Signer
 from ledger.keystate import KeyState
 from ledger.store import Batch, HeadSigner, Snapshot, Store, stream_lock
@@ -76,7 +76,6 @@ class KeyEvents:
                 tail = snapshot.stream(KEY_STREAM)
                 size = (snapshot.last_entry() or 0) + 1
             assert tail is not None  # the genesis is its first statement
-            self._keyring.log(self._keys.history, size)
             ledger = LedgerName(self._keys.origin, self._keys.genesis)
             maker = StatementMaker(KEY_STREAM, None, ledger, signer)
             moment = Moment.of(self._clock())
@@ -90,7 +89,7 @@ class KeyEvents:
             sign1 = cose.parse(row.statement)
             payload = decode_payload(sign1.payload, KEY_STREAM)
 
-            def authorise(snapshot: Snapshot, first: int) -> HeadSigner:
+            def admitted(first: int) -> KeyHistory:
                 trial = copy.deepcopy(self._keys.history)
                 try:
                     trial.admit(first, sign1, payload)
@@ -98,8 +97,14 @@ class KeyEvents:
                     trial.log_key_at(first + 1)
                     trial.log_key_at(first + 2)
                 except FormatError as error:
-                    raise LogError("key_event_invalid", f"{kind}: {error}") from error
-                return head_signer(self._keys, self._keyring)
+                    raise LogError("key_event_invalid", f"{kind}: {error.message}") from error
+                return trial
+
+            def authorise(snapshot: Snapshot, first: int) -> HeadSigner:
+                return head_signer(admitted(first), self._keyring)
+
+            # Asked for now, so that a passphrase is never waited for inside a transaction.
+            self._keyring.log(admitted(size), size + 1)
 
             batch = Batch(KEY_STREAM, tail.seq + 1, tail.leaf_hash, signer.name, None, rows=[row])
             committed = self._store.append(batch, authorise)

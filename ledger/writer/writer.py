@@ -17,6 +17,7 @@ from ledger.formats.merkle import hash_leaf
 from ledger.formats.note import Checkpoint, sign_checkpoint
 from ledger.formats.payload import LedgerName, Parent
 from ledger.formats.values import is_uuid7, uuid7_bytes
+from ledger.keys.events import KeyHistory
 from ledger.keystate import KeyState
 from ledger.store import Batch, Committed, HeadSigner, Row, Snapshot, Store, StreamTail
 from ledger.writer.group import GroupCommit, Request
@@ -171,7 +172,7 @@ class Writer:
                 self._keys.history.valid_key(first, kid)
             except FormatError as error:
                 raise _KeyChangedError(error.code, error.message) from error
-            return head_signer(self._keys, self._keyring)
+            return head_signer(self._keys.history, self._keyring)
 
         committed = self._store.append(batch, authorise)
         self._remember(stream, batch, link, committed)
@@ -256,12 +257,12 @@ def _parent(snapshot: Snapshot, wanted: ParentLike, earlier: dict[Draft, Parent]
     return parent
 
 
-def head_signer(keys: KeyState, keyring: Keyring) -> HeadSigner:
+def head_signer(history: KeyHistory, keyring: Keyring) -> HeadSigner:
     """Sign heads with the log key that is valid at their size."""
 
     def sign(size: int, root: bytes) -> bytes:
-        signer = keyring.log(keys.history, size)
-        checkpoint = Checkpoint(keys.origin, size, root)
-        return sign_checkpoint(checkpoint, keys.origin, signer.sign, signer.public_key)
+        signer = keyring.log(history, size)
+        checkpoint = Checkpoint(history.origin, size, root)
+        return sign_checkpoint(checkpoint, history.origin, signer.sign, signer.public_key)
 
     return sign

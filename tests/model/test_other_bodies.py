@@ -111,11 +111,11 @@ SELECTIONS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("change", SELECTIONS, ids=lambda value: ascii(value)[:50])
-def test_a_selection_that_contradicts_itself_is_export_invalid(change: dict[str, Any]) -> None:
+def test_a_selection_that_contradicts_itself_is_body_invalid(change: dict[str, Any]) -> None:
     """The rules of specs/07 §5 that need no package to check."""
     with pytest.raises(RecordError) as caught:
         from_body("export", {**EXPORT, **change})
-    assert caught.value.code == "export_invalid"
+    assert caught.value.code == "body_invalid"
 
 
 @pytest.mark.parametrize("value", ["C", "", 1, 1.0, True, False, 0, -1, 0.5])

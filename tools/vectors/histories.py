@@ -158,7 +158,8 @@ def cases() -> Iterator[Case]:
         .enrol(_NEXT_LOG)
         .case(
             "log_replaced_head",
-            "the head over the enrolment itself is still signed by the old log key",
+            "the head over the enrolment itself is signed by the new log key already",
+            _NEXT_LOG,
         )
     )
     yield (
