@@ -7,16 +7,18 @@ says which keys come together. What a table does not name is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from .content import check_ref, looks_like_ref
+from . import cbor
+from .content import REF_MARK, all_refs, check_ref, looks_like_ref
 from .errors import BadValue
 from .values import (
     COUNT_MAX,
     OP_NAME,
     Check,
+    One,
     amount,
     array,
     boolean,
@@ -60,7 +62,7 @@ def _iff(given: bool, wanted: bool, what: str) -> None:
         raise BadValue(f"{what} is {'missing' if wanted else 'present without its reason'}")
 
 
-def _together(first: str, *others: str) -> Check:
+def _together(first: str, *others: str) -> One:
     """Return the rule that the others are present iff the first is."""
 
     def rule(m: Any) -> None:
@@ -72,11 +74,13 @@ def _together(first: str, *others: str) -> Check:
     return rule
 
 
+@Check
 def _signature(v: Any) -> None:
     if type(v) is not bytes or len(v) != SIGNATURE_BYTES:
         raise BadValue("not a signature of 64 bytes")
 
 
+@Check
 def _token(v: Any) -> None:
     if type(v) is not str or len(v.encode("utf-8", "surrogatepass")) > TOKEN_MAX_BYTES:
         raise BadValue(f"not text of at most {TOKEN_MAX_BYTES} bytes")
@@ -85,6 +89,7 @@ def _token(v: Any) -> None:
 _probabilities = array(closed({"token": _token, "probability": ratio}), 1, 20)
 
 
+@Check
 def _top_k(v: Any) -> None:
     _probabilities(v)
     row = [item["probability"] for item in v]
@@ -97,7 +102,7 @@ def _top_k(v: Any) -> None:
 def _keyed(key: Check, value: Check | None) -> Check:
     """Return the check of a map of 1 to 64 entries of one kind."""
 
-    def check(v: Any) -> None:
+    def one(v: Any) -> None:
         if type(v) is not dict or not 1 <= len(v) <= 64:
             raise BadValue("not a map of 1 to 64 keys")
         for k, item in v.items():
@@ -108,9 +113,10 @@ def _keyed(key: Check, value: Check | None) -> Check:
             except BadValue as e:
                 raise BadValue(f"{k[:80]!a}: {e.message}") from None
 
-    return check
+    return Check(one)
 
 
+@Check
 def _header_name(v: Any) -> None:
     if _HEADER_NAME.fullmatch(v) is None:
         raise BadValue("not a lower-case header name")
@@ -118,6 +124,7 @@ def _header_name(v: Any) -> None:
         raise BadValue("a header that carries a secret")
 
 
+@Check
 def _scalar(v: Any) -> None:
     if type(v) is str:
         prose(v)
@@ -207,7 +214,7 @@ def _uncertainty_rule(m: Any) -> None:
     _together("top_k_probs", "top_k_position")(m)
 
 
-_present: dict[str, Check] = {
+_present: dict[str, One] = {
     "model": _together("model_provider", "provider_source"),
     "uncertainty": _uncertainty_rule,
     "cost": _together("cost_usd", "price_table"),
@@ -219,13 +226,15 @@ def _group(key: str, minimum: int = 0) -> Check:
 
 
 def _witness_rule(w: Any) -> None:
-    data, output = w["data"], w["output"]
-    both = "prompt_tokens" in data and "output_tokens" in output
-    _iff("total_tokens" in output, both, "output.total_tokens")
-    counted = both or "prompt_tokens" in data or "output_tokens" in output
-    _iff("token_source" in output, counted, "output.token_source")
+    data, output, meta = w["data"], w["output"], w["meta"]
+    prompt, answer = "prompt_tokens" in data, "output_tokens" in output
+    if ("total_tokens" in output) is not (prompt and answer):
+        _iff("total_tokens" in output, prompt and answer, "output.total_tokens")
+    if ("token_source" in output) is not (prompt or answer):
+        _iff("token_source" in output, prompt or answer, "output.token_source")
     scored = "confidence_score" in w.get("uncertainty", ())
-    _iff("kappa_gate_passed" in w["meta"], scored, "meta.kappa_gate_passed")
+    if ("kappa_gate_passed" in meta) is not scored:
+        _iff("kappa_gate_passed" in meta, scored, "meta.kappa_gate_passed")
     if w["capture"]["vantage"] == "imported" and "occurred_at" not in w.get("temporal", ()):
         raise BadValue("temporal.occurred_at is missing in an imported witness")
 
@@ -257,7 +266,7 @@ _selection = closed(
     {"kind": one_of("ledger", "session", "range"), "start": count, "end": count},
     {"session": label},
 )
-BODIES: dict[str, Callable[[Any], None]] = {
+BODIES: dict[str, Check] = {
     "genesis": closed(
         {
             "origin": origin,
@@ -300,33 +309,41 @@ Where a reference belongs, the table wants a map with its mark; `check_body` che
 
 
 _REF_KEY = b"\x66blake3"
+_OTHER_PARAMS_DEPTH = 3
 
 
-def witness_refs(body: dict[str, Any], payload: bytes) -> list[dict[str, Any]] | None:
-    """Return all references of a witness body that passes its table, found by their places.
+def find_refs(p: dict[str, Any], payload: bytes) -> list[dict[str, Any]]:
+    """Return every map in a checked payload that counts as a reference, in encoding order.
 
-    None says that a walk must find them, and check the depth: where `other_params` has any
-    values, or where the key of a reference stands somewhere else in the encoded payload.
+    Raises `cbor_invalid` for nesting that is too deep, as far as no table forbids it.
     """
+    refs = _witness_refs(p["body"]) if p["type"] == "witness" else None
+    if refs is not None and len(refs) == payload.count(_REF_KEY):
+        return refs
+    return cbor.find_marked(p, REF_MARK)
+
+
+def _witness_refs(body: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return what stands where the table of a witness wants references, in encoding order."""
     try:
+        refs = []
+        if "raw" in body:
+            refs += [body["raw"][key] for key in ("request", "response") if key in body["raw"]]
+        data, output = body["data"], body["output"]
+        refs.append(data["prompt_hash"])
+        if "prompt_template" in data:
+            refs.append(data["prompt_template"])
+        if "tools" in body:
+            tools = body["tools"]
+            refs += [tools[key] for key in ("tool_parameters", "tool_results_hash") if key in tools]
+        if "output_hash" in output:
+            refs.append(output["output_hash"])
         if "other_params" in body.get("replay", ()):
-            return None
-        refs = [body["data"]["prompt_hash"]]
-        for group, keys in _REF_PLACES:
-            if group in body:
-                part = body[group]
-                refs += [part[key] for key in keys if key in part]
+            params = body["replay"]["other_params"]
+            refs += cbor.find_marked(params, REF_MARK, _OTHER_PARAMS_DEPTH)
     except (KeyError, TypeError):
         return None
-    return refs if len(refs) == payload.count(_REF_KEY) else None
-
-
-_REF_PLACES = (
-    ("data", ("prompt_template",)),
-    ("tools", ("tool_parameters", "tool_results_hash")),
-    ("output", ("output_hash",)),
-    ("raw", ("request", "response")),
-)
+    return refs
 
 
 def check_body(p: dict[str, Any], refs: list[dict[str, Any]], salted: bool | None) -> None:
@@ -341,6 +358,38 @@ def check_body(p: dict[str, Any], refs: list[dict[str, Any]], salted: bool | Non
         check_ref(ref)
         if table is not None and salted is not None and ("salted" in ref) is not salted:
             raise BadValue(f"a reference that is {'not ' if salted else ''}salted")
+    _check_envelope(p)
+
+
+def all_bodies(
+    payloads: Sequence[dict[str, Any]],
+    refs: Sequence[list[dict[str, Any]]],
+    salted: bool | None,
+) -> bool:
+    """Return whether `check_body` passes for each payload with its marked maps."""
+    kinds: dict[str, list[int]] = {}
+    for i, p in enumerate(payloads):
+        kinds.setdefault(p["type"], []).append(i)
+    for kind, members in kinds.items():
+        table = BODIES.get(kind)
+        if table is not None and not table.all([payloads[i]["body"] for i in members]):
+            return False
+        named = [ref for i in members for ref in refs[i]]
+        if named and not all_refs(named):
+            return False
+        if table is not None and salted is not None:
+            if any([("salted" in ref) is not salted for ref in named]):
+                return False
+        if kind in _ENVELOPE and not Check(_check_envelope).all([payloads[i] for i in members]):
+            return False
+    return True
+
+
+_ENVELOPE = frozenset(("annotation", "stream_close"))
+
+
+def _check_envelope(p: dict[str, Any]) -> None:
+    """Check what ties the body of these two types to the rest of the payload."""
     if p["type"] == "annotation" and "parents" not in p:
         raise BadValue("an annotation without parents")
     if p["type"] == "stream_close" and p["body"]["statements"] != p["stream"]["seq"] + 1:

@@ -64,10 +64,13 @@ def _may_hold_link(data: bytes) -> bool:
     return False
 
 
-def find_marked(value: Any, mark: str) -> list[dict[str, Any]]:
-    """Check the depth of a decoded value; return the maps in it with the key `mark`, in order."""
+def find_marked(value: Any, mark: str, depth: int = 0) -> list[dict[str, Any]]:
+    """Check the nesting of a decoded value; return the maps in it with the key `mark`, in order.
+
+    `depth` is the number of arrays and maps that the value itself stands in.
+    """
     marked: list[dict[str, Any]] = []
-    _walk((value,), 0, mark, marked)
+    _walk((value,), depth, mark, marked)
     return marked
 
 

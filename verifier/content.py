@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from blake3 import blake3
 
 from .errors import BadValue, Refused
-from .values import COUNT_MAX, DIGEST_BYTES, boolean, closed, count, digest, name
+from .values import Check, boolean, closed, column_rule, count, digest, name
 
 SALT_BYTES = 16
 REF_MARK = "blake3"
 
 
+@Check
 def _only_true(v: Any) -> None:
     boolean(v)
     if not v:
@@ -29,22 +30,24 @@ _check_ref = closed(
 
 def check_ref(v: Any) -> None:
     """Check that a map is exactly a content reference."""
-    if type(v) is dict and len(v) == 4:
-        # The common case at once; the table says what is wrong with any other.
-        sha, tree, size = v.get("sha256"), v.get("blake3"), v.get("size_bytes")
-        if (
-            type(sha) is bytes
-            and type(tree) is bytes
-            and type(size) is int
-            and len(sha) == len(tree) == DIGEST_BYTES
-            and 0 <= size <= COUNT_MAX
-            and "media_type" in v
-        ):
-            name(v["media_type"])
-            return
     _check_ref(v)
 
 
+def is_ref(v: Any) -> bool:
+    """Return whether a map is exactly a content reference."""
+    return _check_ref.all((v,))
+
+
+def all_refs(column: Sequence[Any]) -> bool:
+    """Return whether all values, at least one, are exactly content references."""
+    return _check_ref.all(column)
+
+
+def _all_marked(column: Sequence[Any]) -> bool:
+    return {*map(type, column)} == {dict} and all(REF_MARK in v for v in column)
+
+
+@column_rule(_all_marked)
 def looks_like_ref(v: Any) -> None:
     """Check that a value is a map that counts as a reference, to be checked as one."""
     if type(v) is not dict or REF_MARK not in v:

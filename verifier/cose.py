@@ -71,10 +71,16 @@ def parse(raw: bytes) -> tuple[Header, bytes, bytes, bytes]:
         raise Refused("statement_too_large", f"{len(raw)} bytes, more than {STATEMENT_MAX_BYTES}")
     if raw[:2] != _START:
         raise Refused("cose_invalid", "not a tagged COSE_Sign1 of four elements")
-    start, end = _bstr(raw, 2, "protected header")
-    if raw[end : end + 1] != b"\xa0":
-        raise Refused("cose_invalid", "the unprotected header is not the empty map")
-    payload_at, payload_end = _bstr(raw, end + 1, "payload")
+    # Nearly all headers and payloads have lengths of one and of two bytes.
+    end = 4 + raw[3] if raw[2:3] == b"\x58" and len(raw) > _TAIL_BYTES else 0
+    if end > 4 + 23 and raw[end : end + 2] == b"\xa0\x59" and raw[end + 2 : end + 3] > b"\x00":
+        start, payload_at = 4, end + 4
+        payload_end = payload_at + int.from_bytes(raw[end + 2 : payload_at], "big")
+    else:
+        start, end = _bstr(raw, 2, "protected header")
+        if raw[end : end + 1] != b"\xa0":
+            raise Refused("cose_invalid", "the unprotected header is not the empty map")
+        payload_at, payload_end = _bstr(raw, end + 1, "payload")
     if (
         len(raw) != payload_end + _TAIL_BYTES
         or raw[payload_end : payload_end + 2] != _SIGNATURE_HEAD

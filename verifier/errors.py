@@ -69,6 +69,10 @@ class VifError(Exception):
         self.expected = expected
         self.actual = actual
 
+    def parts(self) -> tuple[str, str, str | None, str | None]:
+        """Return code, message, expected and actual."""
+        return self.code, self.message, self.expected, self.actual
+
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
 

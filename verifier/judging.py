@@ -1,8 +1,9 @@
 """What can be judged of a record without any other record (specs/02, 03, 05, 06).
 
-This runs in worker processes. It works in stages over a few records at a time: the interpreter
-does one thing several times, then libsodium verifies all signatures of the sheet, because
-neither finds its code and data in the caches after the other has run.
+This runs in worker processes. A few dozen records at a time are taken apart and checked, column
+by column (`Check.all`); only where something is wrong is each asked by itself, for what it is.
+The signatures of a sheet come last and together, because neither the interpreter nor libsodium
+finds its code and data in the caches after the other has run.
 """
 
 from __future__ import annotations
@@ -10,38 +11,45 @@ from __future__ import annotations
 from typing import Any
 
 from blake3 import blake3
-from nacl.bindings import crypto_sign_open
-from nacl.exceptions import CryptoError
 
-from . import cbor, cose, policy
-from .bodies import check_body, witness_refs
+from . import cbor, cose, ed25519, policy
+from .bodies import all_bodies, check_body, find_refs
 from .chain import UNREADABLE
-from .content import REF_MARK, archived_size, check_ref
+from .content import SALT_BYTES, is_ref
 from .contents import row
 from .errors import BadValue, Fatal, Refused
 from .records import Note, Setting, Sheet, statements
-from .statement import KEY_STREAM, KEY_TYPES, TYPES, check_payload
+from .statement import (
+    KEY_STREAM,
+    KEY_TYPES,
+    PRODUCER_TYPES,
+    TYPES,
+    all_payloads,
+    check_payload,
+)
 
 Fact = tuple[str, str, int, bytes | None, str | None, int, bytes, bytes]
 """stream, issuer, seq, prev, session, tag, parents (48 bytes each), references (72 each)"""
 Signed = tuple[int, str | None, bytes, bytes]
 """index, id, public key, signature followed by what was signed"""
 
-TAG_NONE, TAG_WITNESS, TAG_CLOSE = 0, 1, 2
+TAG_NONE, TAG_WITNESS, TAG_CLOSE, TAG_ERASURE = 0, 1, 2, 3
 NO_ID = bytes(16)
-_AT_A_TIME = 8
+_TAGS = {"witness": TAG_WITNESS, "stream_close": TAG_CLOSE, "erasure": TAG_ERASURE}
+_AT_A_TIME = 64
 
 
 class _Opened:
     """A statement that is being judged: its frame, its payload, and what is wrong with them."""
 
-    __slots__ = ("body", "broken", "header", "p", "payload", "refs", "signed", "wrong")
+    __slots__ = ("body", "broken", "header", "ident", "p", "payload", "refs", "signed", "wrong")
 
     def __init__(self, raw: bytes) -> None:
         """Take the frame apart and decode the payload."""
         self.wrong: Refused | None = None
         self.broken: Refused | None = None
         self.body: BadValue | None = None
+        self.ident = NO_ID
         try:
             self.header, self.payload, signature, signed = cose.parse(raw)
         except Refused as e:
@@ -55,27 +63,38 @@ class _Opened:
 
     def check(self, salted: bool | None) -> None:
         """Check envelope and body."""
-        if self.wrong is not None or self.broken is not None:
-            return
         p = self.p
         try:
             check_payload(p, self.header.sub)
-            if p["type"] == "witness":
-                refs = witness_refs(p["body"], self.payload)
-                if refs is not None:
-                    try:
-                        self.refs = refs
-                        check_body(p, refs, salted)
-                        return
-                    except BadValue:
-                        pass
-            # The general way. A closed table bounds the depth; here it must be looked at.
-            self.refs = cbor.find_marked(p, REF_MARK)
+            self.refs = find_refs(p, self.payload)
             check_body(p, self.refs, salted)
         except BadValue as e:
             self.body = e
         except Refused as e:
             self.broken = e
+
+
+def _open(entries: list[bytes], salted: bool | None) -> list[_Opened]:
+    """Return statements taken apart and checked."""
+    some = [_Opened(entry) for entry in entries]
+    good = [one for one in some if one.wrong is None and one.broken is None]
+    if good and not _all_pass(good, salted):
+        for one in good:
+            one.check(salted)
+    return some
+
+
+def _all_pass(some: list[_Opened], salted: bool | None) -> bool:
+    """Return whether nothing is wrong with any of these, asking field by field."""
+    payloads = [one.p for one in some]
+    if not all_payloads(payloads, [one.header.sub for one in some]):
+        return False
+    try:
+        for one in some:
+            one.refs = find_refs(one.p, one.payload)
+    except Refused:
+        return False
+    return all_bodies(payloads, [one.refs for one in some], salted)
 
 
 def judge_sheet(
@@ -94,13 +113,10 @@ def judge_sheet(
     notes: list[Note] = []
     signatures: list[Signed] = []
     for at in range(0, len(entries), _AT_A_TIME):
-        some = [_Opened(entry) for entry in entries[at : at + _AT_A_TIME]]
-        for one in some:
-            one.check(setting.salted)
+        some = _open(entries[at : at + _AT_A_TIME], setting.salted)
         for one, index in zip(some, indices[at : at + _AT_A_TIME], strict=True):
-            ident, fact = _judge(setting, index, one, notes, signatures)
-            ids.append(ident)
-            facts.append(fact)
+            facts.append(_judge(setting, index, one, notes, signatures))
+            ids.append(one.ident)
     _verify(signatures, notes)
     return b"".join(ids), facts, notes
 
@@ -109,130 +125,99 @@ def judge(setting: Setting, index: int, raw: bytes) -> list[Note]:
     """Return all findings of one record by itself."""
     notes: list[Note] = []
     signatures: list[Signed] = []
-    one = _Opened(raw)
-    one.check(setting.salted)
-    _judge(setting, index, one, notes, signatures)
+    _judge(setting, index, _open([raw], setting.salted)[0], notes, signatures)
     _verify(signatures, notes)
     return notes
 
 
 def _verify(signatures: list[Signed], notes: list[Note]) -> None:
     """Verify signatures; add `signature_invalid` for those that do not hold."""
+    holds = ed25519.holds
     for index, ident, public, signed in signatures:
-        try:
-            crypto_sign_open(signed, public)
-        except CryptoError:
+        if not holds(signed, public):
             text = "the signature does not verify"
             notes.append((index, ident, "signature_invalid", text, None, None))
 
 
 def _judge(
     setting: Setting, index: int, one: _Opened, notes: list[Note], signatures: list[Signed]
-) -> tuple[bytes, Fact | None]:
-    """Return id and facts of a checked statement.
+) -> Fact | None:
+    """Return the facts of a checked statement.
 
     Findings are added to `notes`, and what is to be verified to `signatures`.
     """
-    ident: str | None = None
-
-    def note(e: Refused) -> None:
-        notes.append((index, ident, e.code, e.message, e.expected, e.actual))
-
     if one.wrong is not None:
-        note(one.wrong)
-        return NO_ID, None
-    header, broken = one.header, one.broken
-    if broken is None:
-        ident = one.p["id"]
-    judge = setting.judge
+        notes.append((index, None, *one.wrong.parts()))
+        return None
+    header, judge = one.header, setting.judge
     key = judge.keys.get(header.kid)
+    if one.broken is not None:
+        if key is not None:
+            signatures.append((index, None, key.public, one.signed))
+        found = [one.broken, *judge.wrong(header.kid, index, "rotate", header.iss)]
+        notes += [(index, None, *e.parts()) for e in found]
+        return header.sub, header.iss, UNREADABLE, None, None, TAG_NONE, b"", b""
+    p = one.p
+    kind, stream, ident = p["type"], p["stream"], p["id"]
     if key is not None:
         signatures.append((index, ident, key.public, one.signed))
-    if broken is not None:
-        note(broken)
-        try:
-            judge.check(header.kid, index, "rotate", header.iss)
-        except Refused as e:
-            note(e)
-        return NO_ID, (header.sub, header.iss, UNREADABLE, None, None, TAG_NONE, b"", b"")
-    p = one.p
-    kind = p["type"]
+    found = []
     if index or setting.genesis is not None:  # the signer of a genesis without effect is judged
-        try:
-            judge.check(header.kid, index, kind, header.iss)
-        except Refused as e:
-            note(e)
-    _place(setting, index, header.sub, p, note)
+        found += judge.wrong(header.kid, index, kind, header.iss)
+    if kind not in PRODUCER_TYPES or header.sub == KEY_STREAM or not index or "ledger" in stream:
+        found += _place(setting, index, header.sub, p)
     if one.body is not None:
-        note(one.body)
-    tag = TAG_NONE
-    if kind == "witness":
-        tag = TAG_WITNESS
-        if one.body is None:
-            for differs in policy.mismatches(p["body"]):
-                note(differs)
-    elif kind == "stream_close":
-        tag = TAG_CLOSE
-    stream = p["stream"]
-    parents = b""
-    if "parents" in p:
-        parents = b"".join(
-            [
-                parent["leaf_hash"] + bytes.fromhex(parent["id"].replace("-", ""))
-                for parent in p["parents"]
-            ]
-        )
-    return bytes.fromhex(p["id"].replace("-", "")), (
+        found.append(one.body)
+    elif kind == "witness":
+        found += policy.mismatches(p["body"])
+    if found:
+        notes += [(index, ident, *e.parts()) for e in found]
+    one.ident = _uuid(ident)
+    return (
         header.sub,
         header.iss,
         stream["seq"],
         stream.get("prev"),
         p.get("session"),
-        tag,
-        parents,
+        _TAGS.get(kind, TAG_NONE),
+        b"".join([r["leaf_hash"] + _uuid(r["id"]) for r in p["parents"]]) if "parents" in p else b"",
         _rows(one.refs, one.body is None) if one.refs else b"",
     )
 
 
-def _place(setting: Setting, index: int, sub: str, p: dict[str, Any], note: Any) -> None:
-    """Check that type, stream and index go together (specs/02 section 4, 04 sections 5, 6)."""
+def _uuid(text: str) -> bytes:
+    return bytes.fromhex(text.replace("-", ""))
+
+
+def _place(setting: Setting, index: int, sub: str, p: dict[str, Any]) -> list[Refused]:
+    """Return whether type, stream and index go together (specs/02 section 4, 04 sections 5, 6)."""
     kind = p["type"]
+    found = []
     if (kind in KEY_TYPES) is not (sub == KEY_STREAM):
-        note(Refused("key_event_invalid", f"type {kind} in stream {sub}"))
+        found.append(Refused("key_event_invalid", f"type {kind} in stream {sub}"))
     if (kind == "genesis") is not (index == 0):
-        note(Refused("key_event_invalid", f"type {kind} at index {index}"))
+        found.append(Refused("key_event_invalid", f"type {kind} at index {index}"))
     if kind not in TYPES:
-        note(Refused("type_unknown", f"type {kind} is not known; its body is not checked"))
+        why = f"type {kind} is not known; its body is not checked"
+        found.append(Refused("type_unknown", why))
     ledger = p["stream"].get("ledger")
     if ledger is not None and setting.genesis is not None:
         if ledger["genesis"] != setting.genesis:
-            note(
-                Refused(
-                    "stream_ledger",
-                    "the stream belongs to another ledger",
-                    setting.genesis.hex(),
-                    ledger["genesis"].hex(),
-                )
+            why = "the stream belongs to another ledger"
+            found.append(
+                Refused("stream_ledger", why, setting.genesis.hex(), ledger["genesis"].hex())
             )
         elif ledger["origin"] != setting.origin:
-            note(
-                Refused(
-                    "stream_ledger",
-                    "the stream names another origin",
-                    setting.origin,
-                    ledger["origin"],
-                )
-            )
+            why = "the stream names another origin"
+            found.append(Refused("stream_ledger", why, setting.origin, ledger["origin"]))
+    return found
 
 
 def _rows(refs: list[dict[str, Any]], checked: bool) -> bytes:
-    """Return checked references as rows of 72 bytes."""
-    out = []
-    for ref in refs:
-        if not checked:
-            try:
-                check_ref(ref)
-            except BadValue:
-                continue
-        out.append(row(ref["blake3"], ref["sha256"], archived_size(ref)))
-    return b"".join(out)
+    """Return references as rows, without those that are none when they are not yet checked."""
+    return b"".join(
+        [
+            row(r["blake3"], r["sha256"], r["size_bytes"] + SALT_BYTES * ("salted" in r))
+            for r in (refs if checked else filter(is_ref, refs))
+        ]
+    )

@@ -15,6 +15,7 @@ from .statement import KEY_STREAM, KEY_TYPES
 
 PROOF_CONTEXT = "vif-key-proof"
 FOREVER = 2**64
+_NOTHING: list[Refused] = []
 
 
 class Key:
@@ -53,26 +54,28 @@ class Judge:
     def __init__(self, keys: dict[bytes, Verdict]) -> None:
         self.keys = keys
 
-    def check(self, kid: bytes, index: int, kind: str, iss: str) -> None:
-        """Check that the key `kid` may sign a statement of type `kind` at `index` as `iss`.
+    def wrong(self, kid: bytes, index: int, kind: str, iss: str) -> list[Refused]:
+        """Return why the key may not sign a statement of a type at an index as `iss`, if so.
 
-        Raises `key_unknown`, `key_revoked`, `key_role`, `key_name`.
+        At most one of `key_unknown`, `key_revoked`, `key_role`, `key_name`.
         """
         key = self.keys.get(kid)
         if key is None:
-            raise Refused("key_unknown", "signed by a key that no key event introduced")
-        if index < key.first:
-            raise Refused("key_unknown", f"the key is valid from index {key.first} on")
-        if index > key.last:
-            raise Refused("key_unknown", f"the key ended at index {key.last}")
-        if index > key.good:
-            raise Refused("key_revoked", f"the key is revoked beyond index {key.good}")
-        if kind != "rotate":
+            return [Refused("key_unknown", "signed by a key that no key event introduced")]
+        _, name, role, first, last, good = key
+        if index < first:
+            return [Refused("key_unknown", f"the key is valid from index {first} on")]
+        if index > last:
+            return [Refused("key_unknown", f"the key ended at index {last}")]
+        if index > good:
+            return [Refused("key_revoked", f"the key is revoked beyond index {good}")]
+        if role != "producer" or kind in KEY_TYPES:
             wanted = "authority" if kind in KEY_TYPES else "producer"
-            if key.role != wanted:
-                raise Refused("key_role", f"type {kind}", wanted, key.role)
-        if key.name != iss:
-            raise Refused("key_name", "the issuer is not the name of the key", key.name, iss)
+            if kind != "rotate" and role != wanted:
+                return [Refused("key_role", f"type {kind}", wanted, role)]
+        if name != iss:
+            return [Refused("key_name", "the issuer is not the name of the key", name, iss)]
+        return _NOTHING
 
     def log_keys(self, index: int) -> list[Verdict]:
         """Return the log keys that are valid at an index: at most one in a sound ledger."""

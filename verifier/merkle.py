@@ -17,6 +17,11 @@ def leaf_hash(statement: bytes) -> bytes:
     return sha256(LEAF_PREFIX + statement).digest()
 
 
+def leaf_hashes(statements: Sequence[bytes]) -> list[bytes]:
+    """Return the leaf hash of each statement."""
+    return [sha256(LEAF_PREFIX + statement).digest() for statement in statements]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return H(0x01 || left || right)."""
     return sha256(NODE_PREFIX + left + right).digest()

@@ -91,7 +91,7 @@ def scan(setting: Setting, sheet: Sheet) -> Scan:
     raw = b""
     try:
         raw, indices, entries = statements(package, sheet)
-        leaves = [merkle.leaf_hash(entry) for entry in entries]
+        leaves = merkle.leaf_hashes(entries)
         if not sheet.width:
             for record, leaf in zip(layout.split_proved(raw), leaves, strict=True):
                 try:
@@ -109,14 +109,15 @@ def scan(setting: Setting, sheet: Sheet) -> Scan:
         blake3(raw).digest(16),
         b"".join(leaves),
         tuple(indices) if not sheet.width else (),
-        tuple(
-            (index, entry)
-            for index, entry in zip(indices, entries, strict=True)
-            if entry.find(_KEYS_MARK, 0, _HEADER_REACH) >= 0
-        ),
-        tuple(
-            k for k, entry in enumerate(entries) if entry.find(_ERASURE_MARK, 0, _HEADER_REACH) >= 0
-        ),
+        tuple((indices[k], entries[k]) for k in _marked(_KEYS_MARK, raw, entries)),
+        _marked(_ERASURE_MARK, raw, entries),
         tuple(notes),
         None,
     )
+
+
+def _marked(mark: bytes, raw: bytes, entries: list[bytes]) -> tuple[int, ...]:
+    """Return the places of the entries that have a mark near their beginning."""
+    if mark not in raw:
+        return ()
+    return tuple(k for k, one in enumerate(entries) if one.find(mark, 0, _HEADER_REACH) >= 0)

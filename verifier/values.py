@@ -2,7 +2,10 @@
 
 A check takes a decoded value and returns nothing; what breaks the rule raises BadValue.
 Decoded values have exactly the types int, float, bool, str, bytes, list, dict and None, so
-`type(v) is int` also says "not a boolean".
+`type(v) is int` also says "not a boolean". No float is NaN (specs/01).
+
+Records of a log look alike, so what a check asks of one value it can also ask of a column, the
+same field of many records, in a few calls for all of them (`Check.all`).
 """
 
 from __future__ import annotations
@@ -10,13 +13,15 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from .errors import BadValue
 
-Check = Callable[[Any], None]
+One = Callable[[Any], None]
+Quick = Callable[[Sequence[Any]], bool]
 
 NAME_MAX_BYTES = 256
 PROSE_MAX_BYTES = 4096
@@ -34,35 +39,121 @@ _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,19}")
 _HEX32 = re.compile(r"[0-9a-f]{64}")
 _EPOCH = datetime(1970, 1, 1)
-
-_label = LABEL.fullmatch
-_uuid7 = UUID7.fullmatch
-_time = TIME.fullmatch
-_name = _NAME.fullmatch
+_MS = timedelta(milliseconds=1)
+_MINUTES_MAX = 4096
+_SHAPES_MAX = 256
 
 
+class Check:
+    """A rule for one value, and the same rule for many.
+
+    `check(v)` raises BadValue. `check.all(column)` is whether every value of a column, which is
+    not empty, passes. `quick` may answer that at once: its yes is final, its no asks for each.
+    """
+
+    __slots__ = ("_one", "_quick")
+
+    def __init__(self, one: One, quick: Quick | None = None) -> None:
+        self._one = one
+        self._quick = quick
+
+    def __call__(self, v: Any) -> None:
+        self._one(v)
+
+    def all(self, column: Sequence[Any]) -> bool:
+        """Return whether every value of a column passes."""
+        one = self._one
+        try:
+            if self._quick is not None and self._quick(column):
+                return True
+            for v in column:
+                one(v)
+        except BadValue:
+            return False
+        return True
+
+
+class Exact(Check):
+    """A check whose quick answer is final either way, so that no value is asked twice."""
+
+    __slots__ = ()
+
+    def all(self, column: Sequence[Any]) -> bool:
+        """Return whether every value of a column passes."""
+        try:
+            return self._quick is not None and self._quick(column)
+        except BadValue:
+            return False
+
+
+def column_rule(quick: Quick) -> Callable[[One], Check]:
+    """Make a check of a function on one value, with a quick answer for a column."""
+    return lambda one: Check(one, quick)
+
+
+def _are(kind: type, column: Sequence[Any]) -> bool:
+    return {*map(type, column)} == {kind}
+
+
+def _all_match(pattern: re.Pattern[str], width: int = 0) -> Quick:
+    """Return the quick answer for text; of one width it is matched end to end in one go."""
+    if not width:
+        full = pattern.fullmatch
+        return lambda column: _are(str, column) and None not in map(full, {*column})
+    run = re.compile(f"(?:{pattern.pattern})*").fullmatch
+
+    def quick(column: Sequence[Any]) -> bool:
+        # Each match has exactly this width, so in the joined text each value is one match.
+        return (
+            _are(str, column)
+            and {*map(len, column)} == {width}
+            and run("".join(column)) is not None
+        )
+
+    return quick
+
+
+def _all_in(low: int, high: int) -> Quick:
+    return lambda column: _are(int, column) and low <= min(column) and max(column) <= high
+
+
+@column_rule(_all_match(LABEL))
 def label(v: Any) -> None:
     """Check a *label*."""
-    if type(v) is not str or _label(v) is None:
+    if type(v) is not str or LABEL.fullmatch(v) is None:
         raise BadValue("not a label")
 
 
+@Check
 def origin(v: Any) -> None:
     """Check an *origin*."""
     if type(v) is not str or len(v) > ORIGIN_MAX or ORIGIN.fullmatch(v) is None:
         raise BadValue("not an origin")
 
 
+def _all_plain_names(column: Sequence[Any]) -> bool:
+    if not _are(str, column):
+        return False
+    values = {*column}
+    text = "".join(values)
+    return (
+        text.isascii()
+        and text.isprintable()
+        and "" not in values
+        and max(map(len, values)) <= NAME_MAX_BYTES
+    )
+
+
+@column_rule(_all_plain_names)
 def name(v: Any) -> None:
     """Check a *name*: 1 to 256 bytes of UTF-8 without control characters."""
-    if type(v) is str and v.isascii() and v.isprintable() and 0 < len(v) <= NAME_MAX_BYTES:
-        return
-    if type(v) is not str or _name(v) is None:
+    if type(v) is not str or _NAME.fullmatch(v) is None:
         raise BadValue("not a name")
     if not v.isascii() and len(v.encode("utf-8", "surrogatepass")) > NAME_MAX_BYTES:
         raise BadValue(f"a name of more than {NAME_MAX_BYTES} bytes")
 
 
+@Check
 def prose(v: Any) -> None:
     """Check *prose*: at most 4,096 bytes of UTF-8 without U+0000."""
     if type(v) is not str:
@@ -73,22 +164,52 @@ def prose(v: Any) -> None:
         raise BadValue("U+0000 in prose")
 
 
-def time_ms(v: Any) -> int:
-    """Check a *time* and return its whole milliseconds since 1970 (negative before)."""
-    if type(v) is not str or _time(v) is None:
-        raise BadValue("not a time")
-    try:
-        delta = datetime.fromisoformat(v[:26]) - _EPOCH
-    except ValueError:
-        raise BadValue("a time that does not exist") from None
-    return delta.days * 86_400_000 + delta.seconds * 1000 + delta.microseconds // 1000
+_minutes: dict[str, int] = {}
 
 
+def _minute(text: str) -> int:
+    """Return the milliseconds since 1970 of text that looks like YYYY-MM-DDTHH:MM."""
+    ms = _minutes.get(text)
+    if ms is None:
+        try:
+            if text[11:13] > "23":  # newer Pythons read 24:00 as the next day
+                raise ValueError
+            ms = (datetime.fromisoformat(text) - _EPOCH) // _MS
+        except ValueError:
+            raise BadValue("a time that does not exist") from None
+        if len(_minutes) >= _MINUTES_MAX:
+            _minutes.clear()
+        _minutes[text] = ms
+    return ms
+
+
+def whole_ms(v: str) -> int:
+    """Return the whole milliseconds since 1970 of a checked *time* (negative before)."""
+    return _minute(v[:16]) + int(v[17:19] + v[20:23])
+
+
+_all_like_times = _all_match(TIME, 27)
+
+
+def _all_times(column: Sequence[Any]) -> bool:
+    if not _all_like_times(column) or max([v[17:19] for v in column]) > "59":
+        return False
+    for minute in {v[:16] for v in column}:
+        _minute(minute)
+    return True
+
+
+@column_rule(_all_times)
 def time(v: Any) -> None:
     """Check a *time*."""
-    time_ms(v)
+    if type(v) is not str or TIME.fullmatch(v) is None:
+        raise BadValue("not a time")
+    _minute(v[:16])
+    if v[17:19] > "59":
+        raise BadValue("a time that does not exist")
 
 
+@Check
 def day(v: Any) -> None:
     """Check text `YYYY-MM-DD` of a date that exists."""
     if type(v) is not str or _DATE.fullmatch(v) is None:
@@ -99,36 +220,42 @@ def day(v: Any) -> None:
         raise BadValue("a date that does not exist") from None
 
 
+@column_rule(_all_match(UUID7, 36))
 def uuid7(v: Any) -> None:
     """Check a *uuid*: UUIDv7 in lower case."""
-    if type(v) is not str or _uuid7(v) is None:
+    if type(v) is not str or UUID7.fullmatch(v) is None:
         raise BadValue("not a UUIDv7")
 
 
+@column_rule(lambda column: _are(bytes, column) and {*map(len, column)} == {DIGEST_BYTES})
 def digest(v: Any) -> None:
     """Check a *digest*: 32 bytes."""
     if type(v) is not bytes or len(v) != DIGEST_BYTES:
         raise BadValue("not a digest of 32 bytes")
 
 
+@column_rule(_all_in(0, COUNT_MAX))
 def count(v: Any) -> None:
     """Check a *count*: an integer 0 to 2^63 - 1."""
     if type(v) is not int or not 0 <= v <= COUNT_MAX:
         raise BadValue("not a count")
 
 
+@column_rule(lambda c: _are(float, c) and 0.0 <= min(c) and max(c) <= 1.0)
 def ratio(v: Any) -> None:
     """Check a *ratio*: a float 0.0 to 1.0."""
     if type(v) is not float or not 0.0 <= v <= 1.0:
         raise BadValue("not a ratio")
 
 
+@column_rule(lambda column: _are(float, column) and min(column) >= 0.0)
 def amount(v: Any) -> None:
     """Check an *amount*: a float that is not negative."""
     if type(v) is not float or not v >= 0.0:
         raise BadValue("not an amount")
 
 
+@column_rule(lambda column: _are(bool, column))
 def boolean(v: Any) -> None:
     """Check a boolean."""
     if type(v) is not bool:
@@ -138,58 +265,64 @@ def boolean(v: Any) -> None:
 def integer(low: int, high: int) -> Check:
     """Return the check of an integer in low to high, both included."""
 
-    def check(v: Any) -> None:
+    def one(v: Any) -> None:
         if type(v) is not int or not low <= v <= high:
             raise BadValue(f"not an integer from {low} to {high}")
 
-    return check
+    return Check(one, _all_in(low, high))
 
 
 def one_of(*words: str) -> Check:
     """Return the check of a text that is one of the words."""
     allowed = frozenset(words)
 
-    def check(v: Any) -> None:
+    def one(v: Any) -> None:
         if type(v) is not str or v not in allowed:
             raise BadValue("not one of " + ", ".join(sorted(allowed)))
 
-    return check
+    return Check(one, lambda column: _are(str, column) and allowed.issuperset(column))
 
 
 def matching(pattern: re.Pattern[str]) -> Check:
     """Return the check of a text that the pattern matches from end to end."""
     full = pattern.fullmatch
 
-    def check(v: Any) -> None:
+    def one(v: Any) -> None:
         if type(v) is not str or full(v) is None:
             raise BadValue(f"text that does not match {pattern.pattern}")
 
-    return check
+    return Check(one, _all_match(pattern))
 
 
 def array(item: Check, low: int, high: int) -> Check:
     """Return the check of an array of low to high items that each pass `item`."""
 
-    def check(v: Any) -> None:
+    def one(v: Any) -> None:
         if type(v) is not list or not low <= len(v) <= high:
             raise BadValue(f"not an array of {low} to {high}")
-        for i, one in enumerate(v):
+        for i, inner in enumerate(v):
             try:
-                item(one)
+                item(inner)
             except BadValue as e:
                 raise BadValue(f"[{i}]: {e.message}") from None
 
-    return check
+    def quick(column: Sequence[Any]) -> bool:
+        if not _are(list, column):
+            return False
+        sizes = {*map(len, column)}
+        if min(sizes) < low or max(sizes) > high:
+            return False
+        items = [*chain.from_iterable(column)]
+        return not items or item.all(items)
 
-
-_SHAPES_MAX = 256
+    return Exact(one, quick)
 
 
 def closed(
     required: Mapping[str, Check],
     optional: Mapping[str, Check] | None = None,
-    present: Check | None = None,
-    rule: Check | None = None,
+    present: One | None = None,
+    rule: One | None = None,
     minimum: int = 0,
 ) -> Check:
     """Return the check of a closed map of at least `minimum` keys.
@@ -200,6 +333,7 @@ def closed(
     fields = {**required, **(optional or {})}
     need = frozenset(required)
     shapes: dict[tuple[str, ...], tuple[Check, ...]] = {}
+    rules = Check(rule) if rule is not None else None
 
     def shape_of(v: dict[str, Any]) -> tuple[Check, ...]:
         if not v.keys() <= fields.keys():
@@ -215,30 +349,42 @@ def closed(
         shape = shapes[tuple(v)] = tuple(fields[key] for key in v)
         return shape
 
-    def check(v: Any) -> None:
+    def one(v: Any) -> None:
         if type(v) is not dict:
             raise BadValue("not a map")
-        field: Check | None = None
-        try:
-            for field, item in zip(shapes.get(tuple(v)) or shape_of(v), v.values(), strict=True):
-                field(item)
-        except BadValue as e:
-            if field is None:
-                raise
-            at = next((key for key, item in v.items() if _refuses(fields[key], item)), "?")
-            raise BadValue(f"{at}: {e.message}") from None
+        key = ""
+        for check, key in zip(shapes.get(tuple(v)) or shape_of(v), v, strict=True):
+            try:
+                check(v[key])
+            except BadValue as e:
+                raise BadValue(f"{key}: {e.message}") from None
         if rule is not None:
             rule(v)
 
-    return check
+    def quick(column: Sequence[Any]) -> bool:
+        if not _are(dict, column):
+            return False
+        for shape, maps in by_shape(column):
+            checks = shapes.get(shape) or shape_of(maps[0])
+            for check, values in zip(checks, zip(*map(dict.values, maps)), strict=True):
+                if not check.all(values):
+                    return False
+        return rules is None or rules.all(column)
+
+    return Exact(one, quick)
 
 
-def _refuses(field: Check, item: Any) -> bool:
-    try:
-        field(item)
-    except BadValue:
-        return True
-    return False
+def by_shape(
+    maps: Sequence[dict[str, Any]],
+) -> list[tuple[tuple[str, ...], Sequence[dict[str, Any]]]]:
+    """Return maps grouped by their keys; in a log there is mostly one group."""
+    shapes = [*map(tuple, maps)]
+    if shapes.count(shapes[0]) == len(shapes):
+        return [(shapes[0], maps)]
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for shape, one in zip(shapes, maps, strict=True):
+        groups.setdefault(shape, []).append(one)
+    return [*groups.items()]
 
 
 def parse_decimal(text: str) -> int:
