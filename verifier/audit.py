@@ -14,11 +14,11 @@ from typing import Any
 
 from . import cbor, cose, ed25519, layout, note
 from .bag import Bag
-from .chain import Chains
-from .contents import Contents
+from .chain import TAG_CLOSE, TAG_ERASURE, TAG_WITNESS, Chains
+from .contents import ROW_BYTES, Contents
 from .errors import CODES, Fatal, Refused
 from .events import take_key_event
-from .judging import NO_ID, TAG_CLOSE, TAG_WITNESS, judge, judge_sheet
+from .judging import NO_ID, judge, judge_sheet
 from .keys import Judge, KeyBook
 from .lineage import Lineage
 from .log import Log
@@ -27,7 +27,7 @@ from .records import Setting, Sheet, statements
 from .report import Report
 from .selection import Selection
 from .summary import check_consistency_files, check_seal, conclude, finish
-from .table import Rows, Table
+from .table import CHUNK_ROWS, Rows, Table
 from .trust import KnownHead, Trust
 from .workers import ordered
 
@@ -57,6 +57,8 @@ class Audit:
         self.package: Package
         self.readable = False
         self.below_end = 0
+        self._erasing: dict[int, bytes] = {}
+        self._added: list[tuple[int, str | None]] = []
         self._held: tuple[int, list[int], list[bytes]] = (-1, [], [])
 
     def run(self, path: str, jobs: int) -> None:
@@ -164,7 +166,10 @@ class Audit:
                 continue
             payload = self.valid(setting, *found, "erasure")
             if payload is not None:
-                self.contents.add_erasure(payload["body"]["content"]["blake3"], found[0])
+                address = payload["body"]["content"]["blake3"]
+                self.contents.add_erasure(address, found[0])
+                if self.log.part:
+                    self._erasing[found[0]] = address
 
     def _records(self, setting: Setting, jobs: int, total: int) -> None:
         """Judge all records, and take what they say in log order."""
@@ -183,8 +188,7 @@ class Audit:
                 self._note(*one)
             self._take(n, sheets[n], facts, table)
             self.progress("records", n, total)
-        if self.contents.untold:
-            self.report.count_more("content_withheld", self.contents.untold)
+        self._added_erasures()
 
     def _note(
         self,
@@ -200,76 +204,84 @@ class Audit:
     def _take(self, n: int, sheet: Sheet, facts: list[Any], table: Table) -> None:
         """Take the records of a sheet in order: ids, stream, parents, contents."""
         log, report, ids = self.log, self.report, self.ids.chunks[n]
-        counts = report.counts
+        counts, chains, lineage, contents = report.counts, self.chains, self.lineage, self.contents
         leaves = log.leaves.chunks[n]
-        selection, contents = self.selection, self.contents
-        for k, fact in enumerate(facts):
-            position = n * 256 + k
-            index = log.index_of(position)
-            counts["statements"] += 1
-            ident = ids[16 * k : 16 * k + 16]
-            if ident != NO_ID:
-                earlier = table.add(ident, position)
-                if earlier >= 0:
-                    message = f"the statement at index {log.index_of(earlier)} has the same id"
-                    report.note("id_duplicate", message, index, uuid_text(ident))
+        selection = self.selection
+        start, end, session_only = selection.start, selection.end, selection.kind == "session"
+        signed_part = log.part and selection.signed
+        absent = 0
+        quiet = selection.withheld and contents.nothing_known() and not report.has_room("limit")
+        counts["statements"] += len(facts)
+        for position, earlier in table.add_all(ids, 16, n * CHUNK_ROWS, NO_ID):
+            message = f"the statement at index {log.index_of(earlier)} has the same id"
+            ident = uuid_text(ids, position % CHUNK_ROWS)
+            report.note("id_duplicate", message, log.index_of(position), ident)
+        for k, (index, fact) in enumerate(zip(log.indices(n), facts, strict=False)):
             if fact is None:
                 continue
-            stream, issuer, seq, prev, session, tag, parents, refs = fact
-            leaf = leaves[32 * k : 32 * k + 32]
-            found = self.chains.add(
-                index,
-                leaf,
-                stream,
-                issuer,
-                seq,
-                prev,
-                session,
-                tag == TAG_CLOSE,
-                index < selection.end,
-            )
+            stream, _, seq, _, session, tag, parents, refs = fact
+            selected = start <= index < end and not (session_only and session != selection.session)
+            stray = signed_part and not selected and not selection.admits(index, stream)
+            added = stray and tag == TAG_ERASURE and index < end
+            counted = index < end and not added
+            found = chains.add(index, leaves[32 * k : 32 * k + 32], fact, counted)
             if found is not None:
                 for e in found:
                     if e.code != "stream_partial" or (log.part and not selection.signed):
-                        report.add(e, index=index, ident=uuid_text(ident))
-            self.below_end += index < selection.end
-            selected = selection.holds(index, session)
-            if selected:
-                selection.found += 1
-            elif log.part and selection.signed and not selection.admits(index, stream):
-                report.note(
-                    "export_invalid",
-                    "a record that does not belong to the selection",
-                    index,
-                    uuid_text(ident),
-                )
+                        report.add(e, index=index, ident=uuid_text(ids, k))
+            self.below_end += counted
+            selection.found += selected
+            if added:
+                self._added.append((index, uuid_text(ids, k)))
+            elif stray:
+                self._stray(index, uuid_text(ids, k))
             if tag == TAG_WITNESS:
                 counts["witnesses"] += 1
-            elif tag == TAG_CLOSE and (not log.part or selection.kind == "session"):
-                seen = self.chains.seen(stream)
+            elif tag == TAG_CLOSE and (not log.part or session_only):
+                seen = chains.seen(stream)
                 if seen != seq + 1:
                     message = f"stream {stream} is closed with {seq + 1} statements"
                     report.note(
                         "stream_incomplete",
                         message,
                         index,
-                        uuid_text(ident),
+                        uuid_text(ids, k),
                         None,
                         str(seq + 1),
                         str(seen),
                     )
             if parents:
-                for e in self.lineage.check(index, parents):
-                    report.add(e, index=index, ident=uuid_text(ident))
-            if refs:
-                for e in contents.check(
-                    refs, selected, selection.withheld, report.has_room("limit")
-                ):
-                    report.add(e, index=index, ident=uuid_text(ident))
+                for e in lineage.check(index, parents):
+                    report.add(e, index=index, ident=uuid_text(ids, k))
+            if not refs:
+                continue
+            if quiet:
+                absent += len(refs) * selected
+                continue
+            for e in contents.check(refs, selected, selection.withheld):
+                report.add(e, index=index, ident=uuid_text(ids, k))
+        if absent:
+            contents.count_withheld(absent // ROW_BYTES)
+            report.count_more("content_withheld", absent // ROW_BYTES)
+
+    def _stray(self, index: int, ident: str | None) -> None:
+        why = "a record that does not belong to the selection"
+        self.report.note("export_invalid", why, index, ident)
+
+    def _added_erasures(self) -> None:
+        """Refuse erasures outside the selection that name no content of it (07 section 4).
+
+        Only now is it known what the selection refers to, for it may come before or after.
+        """
+        for index, ident in self._added:
+            address = self._erasing.get(index)
+            if address is None or address not in self.contents.erased_and_named:
+                self._stray(index, ident)
 
 
-def uuid_text(raw: bytes) -> str | None:
-    """Return 16 bytes as the text of a UUID; None for a record without an id."""
+def uuid_text(ids: bytes, row: int) -> str | None:
+    """Return the 16 bytes of a row as the text of a UUID; None for a record without an id."""
+    raw = ids[16 * row : 16 * row + 16]
     if raw == NO_ID:
         return None
     h = raw.hex()

@@ -308,42 +308,28 @@ Where a reference belongs, the table wants a map with its mark; `check_body` che
 """
 
 
-_REF_KEY = b"\x66blake3"
-_OTHER_PARAMS_DEPTH = 3
-
-
-def find_refs(p: dict[str, Any], payload: bytes) -> list[dict[str, Any]]:
-    """Return every map in a checked payload that counts as a reference, in encoding order.
-
-    Raises `cbor_invalid` for nesting that is too deep, as far as no table forbids it.
-    """
-    refs = _witness_refs(p["body"]) if p["type"] == "witness" else None
-    if refs is not None and len(refs) == payload.count(_REF_KEY):
-        return refs
-    return cbor.find_marked(p, REF_MARK)
-
-
 def _witness_refs(body: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Return what stands where the table of a witness wants references, in encoding order."""
-    try:
-        refs = []
-        if "raw" in body:
-            refs += [body["raw"][key] for key in ("request", "response") if key in body["raw"]]
-        data, output = body["data"], body["output"]
-        refs.append(data["prompt_hash"])
-        if "prompt_template" in data:
-            refs.append(data["prompt_template"])
-        if "tools" in body:
-            tools = body["tools"]
-            refs += [tools[key] for key in ("tool_parameters", "tool_results_hash") if key in tools]
-        if "output_hash" in output:
-            refs.append(output["output_hash"])
-        if "other_params" in body.get("replay", ()):
-            params = body["replay"]["other_params"]
-            refs += cbor.find_marked(params, REF_MARK, _OTHER_PARAMS_DEPTH)
-    except (KeyError, TypeError):
-        return None
-    return refs
+    """Return the references of a witness that passes its table, in encoding order.
+
+    The table bounds depth and keys nearly everywhere. None says that a walk must look: there are
+    parameters of any kind, or a header with the name that marks a reference.
+    """
+    refs = []
+    if "raw" in body:
+        raw = body["raw"]
+        refs += [raw[key] for key in ("request", "response") if key in raw]
+        if any(REF_MARK in raw.get(key, ()) for key in ("request_headers", "response_headers")):
+            return None
+    data, output = body["data"], body["output"]
+    refs.append(data["prompt_hash"])
+    if "prompt_template" in data:
+        refs.append(data["prompt_template"])
+    if "tools" in body:
+        tools = body["tools"]
+        refs += [tools[key] for key in ("tool_parameters", "tool_results_hash") if key in tools]
+    if "output_hash" in output:
+        refs.append(output["output_hash"])
+    return None if "other_params" in body.get("replay", ()) else refs
 
 
 def check_body(p: dict[str, Any], refs: list[dict[str, Any]], salted: bool | None) -> None:
@@ -361,28 +347,34 @@ def check_body(p: dict[str, Any], refs: list[dict[str, Any]], salted: bool | Non
     _check_envelope(p)
 
 
-def all_bodies(
-    payloads: Sequence[dict[str, Any]],
-    refs: Sequence[list[dict[str, Any]]],
-    salted: bool | None,
-) -> bool:
-    """Return whether `check_body` passes for each payload with its marked maps."""
-    kinds: dict[str, list[int]] = {}
-    for i, p in enumerate(payloads):
-        kinds.setdefault(p["type"], []).append(i)
-    for kind, members in kinds.items():
-        table = BODIES.get(kind)
-        if table is not None and not table.all([payloads[i]["body"] for i in members]):
-            return False
-        named = [ref for i in members for ref in refs[i]]
-        if named and not all_refs(named):
-            return False
-        if table is not None and salted is not None:
-            if any([("salted" in ref) is not salted for ref in named]):
-                return False
-        if kind in _ENVELOPE and not Check(_check_envelope).all([payloads[i] for i in members]):
-            return False
-    return True
+def refs_of_all(
+    payloads: Sequence[dict[str, Any]], salted: bool | None
+) -> list[list[dict[str, Any]]] | None:
+    """Return the marked maps of each payload if `check_body` passes for all of them, or None.
+
+    Raises `cbor_invalid` for nesting that is too deep.
+    """
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for p in payloads:
+        kinds.setdefault(p["type"], []).append(p)
+    for kind, some in kinds.items():
+        if kind in BODIES and not BODIES[kind].all([p["body"] for p in some]):
+            return None
+        if kind in _ENVELOPE and not Check(_check_envelope).all(some):
+            return None
+    found: list[list[dict[str, Any]]] = []
+    for p in payloads:
+        refs = _witness_refs(p["body"]) if p["type"] == "witness" else None
+        found.append(cbor.find_marked(p, REF_MARK) if refs is None else refs)
+    named = [ref for refs in found for ref in refs]
+    if named and not all_refs(named):
+        return None
+    if salted is not None:
+        for p, refs in zip(payloads, found, strict=True):
+            for ref in refs:
+                if ("salted" in ref) is not salted and p["type"] in BODIES:
+                    return None
+    return found
 
 
 _ENVELOPE = frozenset(("annotation", "stream_close"))

@@ -18,6 +18,9 @@ from .table import Table
 _CACHE_MAX = 16_384
 _ID_BYTES = 16
 UNREADABLE = -1
+TAG_NONE, TAG_WITNESS, TAG_CLOSE, TAG_ERASURE = 0, 1, 2, 3
+Fact = tuple[str, str, int, bytes | None, str | None, int, bytes, bytes]
+"""stream, issuer, seq, prev, session, tag, parents (48 bytes each), references (72 each)"""
 _CLOSED, _PARTIAL, _UNKNOWN = 1, 2, 4
 
 
@@ -69,86 +72,83 @@ class Chains:
         number = self._number(stream)
         return self._seen[number] if number >= 0 else 0
 
-    def add(
-        self,
-        index: int,
-        leaf: bytes,
-        stream: str,
-        issuer: str,
-        seq: int,
-        prev: bytes | None,
-        session: str | None,
-        closes: bool,
-        counts: bool,
-    ) -> list[Refused] | None:
+    def add(self, index: int, leaf: bytes, fact: Fact, counts: bool) -> list[Refused] | None:
         """Add a record and return what breaks the chain, mostly None.
 
         A stream of which records are plainly missing gives `stream_partial`, once.
         A record with `seq` UNREADABLE is taken as the next of its stream, whatever it holds.
         """
+        stream, issuer, seq, prev, session, tag, _, _ = fact
         self._records += 1
         missing = max(0, index + 1 - self._records)
-        number = self._number(stream)
+        number = self._numbers.get(stream, -1)
         if number < 0:
-            return self._first(leaf, missing, stream, issuer, seq, session, closes, counts)
+            number = self._number(stream)
+        if number < 0:
+            return self._first(leaf, missing, fact, counts)
+        session_hash = hash(session) if session is not None else 0
+        place = number * 32
         found: list[Refused] | None = None
-        expected = self._next[number]
-        if seq == UNREADABLE:
-            seq = expected
-        else:
-            session_hash = hash(session) if session is not None else 0
-            if seq != expected:
-                skipped = missing - self._missing[number]
-                if stream == KEY_STREAM or not 0 < seq - expected <= skipped:
-                    found = [_gap(expected, seq)]
-                elif not self._state[number] & _PARTIAL:
-                    found = [_partial(stream)]
-                self._state[number] |= _PARTIAL
-            last = bytes(self._leaf[number * 32 : number * 32 + 32])
-            if prev != last and (
-                seq == expected or (found is not None and found[0].code == "stream_gap")
-            ):
-                found = found or []
-                found.append(
-                    Refused(
-                        "stream_prev",
-                        "not the leaf hash of the statement before in its stream",
-                        last.hex(),
-                        prev.hex() if prev is not None else "none",
-                    )
-                )
-            if self._state[number] & _UNKNOWN:
-                self._issuer[number] = hash(issuer)
-                self._session[number] = session_hash
-                self._state[number] &= ~_UNKNOWN
-            if hash(issuer) != self._issuer[number] and stream != KEY_STREAM:
-                found = found or []
-                found.append(Refused("stream_issuer", "another issuer than before in its stream"))
-            if session_hash != self._session[number]:
-                found = found or []
-                found.append(Refused("stream_session", "another session than before in its stream"))
-            if self._state[number] & _CLOSED:
-                found = found or []
-                found.append(Refused("stream_closed", "the stream was closed before"))
+        if (
+            seq != self._next[number]
+            or prev is None
+            or not self._leaf.startswith(prev, place)
+            or hash(issuer) != self._issuer[number]
+            or session_hash != self._session[number]
+            or self._state[number] & (_CLOSED | _UNKNOWN)
+        ):
+            found = self._compare(number, missing, fact, session_hash)
+            if seq == UNREADABLE:
+                seq = self._next[number]
         self._next[number] = seq + 1
-        self._leaf[number * 32 : number * 32 + 32] = leaf
+        self._leaf[place : place + 32] = leaf
         self._missing[number] = missing
-        self._state[number] |= _CLOSED * closes
+        if tag == TAG_CLOSE:
+            self._state[number] |= _CLOSED
         self._counted[number] += counts
         self._seen[number] += 1
         return found
 
-    def _first(
-        self,
-        leaf: bytes,
-        missing: int,
-        stream: str,
-        issuer: str,
-        seq: int,
-        session: str | None,
-        closes: bool,
-        counts: bool,
+    def _compare(
+        self, number: int, missing: int, fact: Fact, session_hash: int
     ) -> list[Refused] | None:
+        """Return what breaks the chain in a record that is not simply the next."""
+        stream, issuer, seq, prev, _, _, _, _ = fact
+        if seq == UNREADABLE:
+            return None
+        found: list[Refused] = []
+        expected = self._next[number]
+        if seq != expected:
+            skipped = missing - self._missing[number]
+            if stream == KEY_STREAM or not 0 < seq - expected <= skipped:
+                found = [_gap(expected, seq)]
+            elif not self._state[number] & _PARTIAL:
+                found = [_partial(stream)]
+            self._state[number] |= _PARTIAL
+        last = bytes(self._leaf[number * 32 : number * 32 + 32])
+        if prev != last and (seq == expected or (found and found[0].code == "stream_gap")):
+            found.append(
+                Refused(
+                    "stream_prev",
+                    "not the leaf hash of the statement before in its stream",
+                    last.hex(),
+                    prev.hex() if prev is not None else "none",
+                )
+            )
+        if self._state[number] & _UNKNOWN:
+            self._issuer[number] = hash(issuer)
+            self._session[number] = session_hash
+            self._state[number] &= ~_UNKNOWN
+        if hash(issuer) != self._issuer[number] and stream != KEY_STREAM:
+            found.append(Refused("stream_issuer", "another issuer than before in its stream"))
+        if session_hash != self._session[number]:
+            found.append(Refused("stream_session", "another session than before in its stream"))
+        if self._state[number] & _CLOSED:
+            found.append(Refused("stream_closed", "the stream was closed before"))
+        return found or None
+
+    def _first(self, leaf: bytes, missing: int, fact: Fact, counts: bool) -> list[Refused] | None:
+        stream, issuer, seq, _, session, tag, _, _ = fact
         number = len(self._next)
         self._ids += blake2b(stream.encode(), digest_size=_ID_BYTES).digest()
         self._table.add(self._id(number), number)
@@ -159,7 +159,8 @@ class Chains:
         self._missing.append(missing)
         self._issuer.append(hash(issuer))
         self._session.append(hash(session) if session is not None else 0)
-        self._state.append(_CLOSED * closes | _PARTIAL * (seq > 0) | _UNKNOWN * (seq == UNREADABLE))
+        closed = _CLOSED * (tag == TAG_CLOSE)
+        self._state.append(closed | _PARTIAL * (seq > 0) | _UNKNOWN * (seq == UNREADABLE))
         self._counted.append(counts)
         self._seen.append(1)
         if seq > 0:

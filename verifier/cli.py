@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from . import JOBS_MAX, __version__, verify_package
 from .errors import AXES
-from .html import to_html
 from .report import EXIT_UNREADABLE, Report, safe
 
 _EPILOG = """\
@@ -135,6 +134,8 @@ def _output(args: argparse.Namespace, report: Report) -> int:
                 text = f"{finding['code']}: {finding['message']}"
                 print(f"vif-verify: {safe(text)}", file=sys.stderr)
     if args.html:
+        from .html import to_html
+
         with open(args.html, "w", encoding="utf-8") as file:
             file.write(to_html(report))
     if args.json:

@@ -43,8 +43,8 @@ class Contents:
         self.references = 0
         self.checked = 0
         self.withheld = 0
-        self.untold = 0
         self.erased = 0
+        self.erased_and_named: set[bytes] = set()
 
     def _address(self, number: int) -> bytes:
         return bytes(self._rows[number * ROW_BYTES : number * ROW_BYTES + 32])
@@ -60,22 +60,26 @@ class Contents:
         """Take a valid erasure statement; the first for a content is the one named."""
         self._erased.setdefault(address, index)
 
-    def check(self, refs: bytes, required: bool, withheld: bool, tell: bool) -> list[Refused]:
+    def nothing_known(self) -> bool:
+        """Return whether there is no content file and no erasure: all that is named is absent."""
+        return not self._flags and not self._erased
+
+    def count_withheld(self, absent: int) -> None:
+        """Count references to withheld contents without looking at each."""
+        self.references += absent
+        self.withheld += absent
+
+    def check(self, refs: bytes, required: bool, withheld: bool) -> list[Refused]:
         """Return what is wrong with references of a record, rows of 72 bytes.
 
-        `required`: the record is in the selection. `withheld`: absent contents are accounted
-        for; without `tell` they are only counted, and `untold` says how many.
+        `required`: the record is in the selection. `withheld`: absent contents are accounted for.
         """
-        if withheld and not tell and not self._flags and not self._erased:
-            absent = len(refs) // ROW_BYTES if required else 0
-            self.references += absent
-            self.withheld += absent
-            self.untold += absent
-            return []
         out: list[Refused] = []
         for at in range(0, len(refs), ROW_BYTES):
             self.references += required
             address = refs[at : at + 32]
+            if required and address in self._erased:
+                self.erased_and_named.add(address)
             number = self._table.find(address) if self._flags else -1
             if number >= 0:
                 self.checked += 1

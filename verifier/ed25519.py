@@ -58,7 +58,7 @@ def _direct() -> Callable[[bytes, bytes], bool]:
         return _holds
 
     def holds(signed: bytes, public_key: bytes) -> bool:
-        # The C function believes the lengths that it is told; less than a signature it refuses itself.
+        # C believes the lengths that it is told, and itself refuses less than a signature.
         if len(public_key) != PUBLIC_KEY_BYTES:
             return False
         if len(signed) > _DIRECT_MAX_BYTES:

@@ -13,10 +13,9 @@ from typing import Any
 from blake3 import blake3
 
 from . import cbor, cose, ed25519, policy
-from .bodies import all_bodies, check_body, find_refs
-from .chain import UNREADABLE
-from .content import SALT_BYTES, is_ref
-from .contents import row
+from .bodies import check_body, refs_of_all
+from .chain import TAG_CLOSE, TAG_ERASURE, TAG_NONE, TAG_WITNESS, UNREADABLE, Fact
+from .content import REF_MARK, SALT_BYTES, is_ref
 from .errors import BadValue, Fatal, Refused
 from .records import Note, Setting, Sheet, statements
 from .statement import (
@@ -28,21 +27,18 @@ from .statement import (
     check_payload,
 )
 
-Fact = tuple[str, str, int, bytes | None, str | None, int, bytes, bytes]
-"""stream, issuer, seq, prev, session, tag, parents (48 bytes each), references (72 each)"""
 Signed = tuple[int, str | None, bytes, bytes]
 """index, id, public key, signature followed by what was signed"""
 
-TAG_NONE, TAG_WITNESS, TAG_CLOSE, TAG_ERASURE = 0, 1, 2, 3
 NO_ID = bytes(16)
 _TAGS = {"witness": TAG_WITNESS, "stream_close": TAG_CLOSE, "erasure": TAG_ERASURE}
-_AT_A_TIME = 64
+_AT_A_TIME = 32
 
 
-class _Opened:
+class Opened:
     """A statement that is being judged: its frame, its payload, and what is wrong with them."""
 
-    __slots__ = ("body", "broken", "header", "ident", "p", "payload", "refs", "signed", "wrong")
+    __slots__ = ("body", "broken", "header", "ident", "p", "refs", "signed", "wrong")
 
     def __init__(self, raw: bytes) -> None:
         """Take the frame apart and decode the payload."""
@@ -51,13 +47,13 @@ class _Opened:
         self.body: BadValue | None = None
         self.ident = NO_ID
         try:
-            self.header, self.payload, signature, signed = cose.parse(raw)
+            self.header, payload, signature, signed = cose.parse(raw)
         except Refused as e:
             self.wrong = e
             return
         self.signed = signature + signed
         try:
-            self.p: Any = cbor.decode_loose(self.payload)
+            self.p: Any = cbor.decode_loose(payload)
         except Refused as e:
             self.broken = e
 
@@ -66,7 +62,7 @@ class _Opened:
         p = self.p
         try:
             check_payload(p, self.header.sub)
-            self.refs = find_refs(p, self.payload)
+            self.refs = cbor.find_marked(p, REF_MARK)
             check_body(p, self.refs, salted)
         except BadValue as e:
             self.body = e
@@ -74,9 +70,9 @@ class _Opened:
             self.broken = e
 
 
-def _open(entries: list[bytes], salted: bool | None) -> list[_Opened]:
+def opened(entries: list[bytes], salted: bool | None) -> list[Opened]:
     """Return statements taken apart and checked."""
-    some = [_Opened(entry) for entry in entries]
+    some = [Opened(entry) for entry in entries]
     good = [one for one in some if one.wrong is None and one.broken is None]
     if good and not _all_pass(good, salted):
         for one in good:
@@ -84,17 +80,20 @@ def _open(entries: list[bytes], salted: bool | None) -> list[_Opened]:
     return some
 
 
-def _all_pass(some: list[_Opened], salted: bool | None) -> bool:
+def _all_pass(some: list[Opened], salted: bool | None) -> bool:
     """Return whether nothing is wrong with any of these, asking field by field."""
     payloads = [one.p for one in some]
     if not all_payloads(payloads, [one.header.sub for one in some]):
         return False
     try:
-        for one in some:
-            one.refs = find_refs(one.p, one.payload)
+        found = refs_of_all(payloads, salted)
     except Refused:
         return False
-    return all_bodies(payloads, [one.refs for one in some], salted)
+    if found is None:
+        return False
+    for one, refs in zip(some, found, strict=True):
+        one.refs = refs
+    return True
 
 
 def judge_sheet(
@@ -113,7 +112,7 @@ def judge_sheet(
     notes: list[Note] = []
     signatures: list[Signed] = []
     for at in range(0, len(entries), _AT_A_TIME):
-        some = _open(entries[at : at + _AT_A_TIME], setting.salted)
+        some = opened(entries[at : at + _AT_A_TIME], setting.salted)
         for one, index in zip(some, indices[at : at + _AT_A_TIME], strict=True):
             facts.append(_judge(setting, index, one, notes, signatures))
             ids.append(one.ident)
@@ -125,7 +124,7 @@ def judge(setting: Setting, index: int, raw: bytes) -> list[Note]:
     """Return all findings of one record by itself."""
     notes: list[Note] = []
     signatures: list[Signed] = []
-    _judge(setting, index, _open([raw], setting.salted)[0], notes, signatures)
+    _judge(setting, index, opened([raw], setting.salted)[0], notes, signatures)
     _verify(signatures, notes)
     return notes
 
@@ -140,7 +139,7 @@ def _verify(signatures: list[Signed], notes: list[Note]) -> None:
 
 
 def _judge(
-    setting: Setting, index: int, one: _Opened, notes: list[Note], signatures: list[Signed]
+    setting: Setting, index: int, one: Opened, notes: list[Note], signatures: list[Signed]
 ) -> Fact | None:
     """Return the facts of a checked statement.
 
@@ -173,6 +172,7 @@ def _judge(
     if found:
         notes += [(index, ident, *e.parts()) for e in found]
     one.ident = _uuid(ident)
+    parents = p.get("parents", ())
     return (
         header.sub,
         header.iss,
@@ -180,7 +180,7 @@ def _judge(
         stream.get("prev"),
         p.get("session"),
         _TAGS.get(kind, TAG_NONE),
-        b"".join([r["leaf_hash"] + _uuid(r["id"]) for r in p["parents"]]) if "parents" in p else b"",
+        b"".join([r["leaf_hash"] + _uuid(r["id"]) for r in parents]) if parents else b"",
         _rows(one.refs, one.body is None) if one.refs else b"",
     )
 
@@ -214,10 +214,9 @@ def _place(setting: Setting, index: int, sub: str, p: dict[str, Any]) -> list[Re
 
 
 def _rows(refs: list[dict[str, Any]], checked: bool) -> bytes:
-    """Return references as rows, without those that are none when they are not yet checked."""
-    return b"".join(
-        [
-            row(r["blake3"], r["sha256"], r["size_bytes"] + SALT_BYTES * ("salted" in r))
-            for r in (refs if checked else filter(is_ref, refs))
-        ]
-    )
+    """Return references as rows (`contents.row`); unchecked, only those that are right."""
+    rows = []
+    for r in refs if checked else filter(is_ref, refs):
+        size = r["size_bytes"] + SALT_BYTES if "salted" in r else r["size_bytes"]
+        rows.append(r["blake3"] + r["sha256"] + size.to_bytes(8, "big"))
+    return b"".join(rows)

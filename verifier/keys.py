@@ -36,6 +36,18 @@ class Key:
         self.good = FOREVER
         self.source = source
 
+    def revoked(self, index: int) -> bool:
+        """Return whether a revocation so far reaches this key at an index, or one it came from.
+
+        A key lives by the rotation that introduced it, which counts where that was made.
+        """
+        key: Key | None = self
+        while key is not None:
+            if index > key.good:
+                return True
+            index, key = key.entered, key.source
+        return False
+
 
 class Verdict(NamedTuple):
     """A key as records are judged by it: indices first to last, trusted up to good."""
@@ -77,12 +89,16 @@ class Judge:
             return [Refused("key_name", "the issuer is not the name of the key", name, iss)]
         return _NOTHING
 
-    def log_keys(self, index: int) -> list[Verdict]:
-        """Return the log keys that are valid at an index: at most one in a sound ledger."""
+    def log_keys(self, size: int) -> list[Verdict]:
+        """Return the log keys that may sign a head of this size: at most one in a sound ledger.
+
+        That is the key valid at the index after the last, so that the head which covers a change
+        of the log key is the new key's; revocation looks at the last index.
+        """
         return [
             key
             for key in self.keys.values()
-            if key.role == "log" and key.first <= index <= key.last and index <= key.good
+            if key.role == "log" and key.first <= size <= key.last and size - 1 <= key.good
         ]
 
 
@@ -106,7 +122,7 @@ class KeyBook:
     def signer(self, kid: bytes, index: int) -> Key:
         """Return the key if it is valid at an index by the events so far; `key_unknown`."""
         key = self._keys.get(kid)
-        if key is None or not key.first <= index <= min(key.last, key.good):
+        if key is None or not key.first <= index <= key.last or key.revoked(index):
             raise Refused("key_unknown", "not a key that is valid here")
         return key
 

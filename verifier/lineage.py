@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .errors import Refused
-from .table import Rows, Table
+from .table import CHUNK_ROWS, Rows, Table
 
 PARENT_BYTES = 48
 
@@ -26,8 +26,7 @@ class Lineage:
         rows = self._leaves
         table = Table(rows.get, len(rows))
         for number, chunk in enumerate(rows.chunks):
-            for k in range(len(chunk) // 32):
-                table.add(chunk[32 * k : 32 * k + 32], number * 256 + k)
+            table.add_all(chunk, 32, number * CHUNK_ROWS)
         return table
 
     def check(self, index: int, parents: bytes) -> list[Refused]:

@@ -3,13 +3,17 @@
 Whole ledger: every statement's leaf hash is recomputed and compared with the level-0 tile, and
 the tree above is built from the recomputed hashes. When a bundle cannot be split, the tile's
 hashes stand in so that the rest can be checked. Part: every record's inclusion proof is checked.
+
+When the bundle that the head's size ends in is not there, but others that do not fit this size
+are, the size may be what was altered: the log is then read by the size that the names of its
+bundles imply, the extent. Such a log is not whole, and its head is compared with no root.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from . import layout, merkle
@@ -42,38 +46,57 @@ class Log:
         self._indices = array("Q")
         self._digests: dict[int, bytes] = {}
         self._level1: list[bytes] = []
-        self._list()
-        self.size = head.size if head is not None else self._apparent_size()
+        self.extent = head.size if head is not None else 0
+        if self.part:
+            self._list_part()
+        else:
+            self.extent = self._implied(self.extent)
+            self._list_whole()
+        self.size = head.size if head is not None else self.extent
         self.whole = not self.part and self._lacks_nothing()
 
-    def _list(self) -> None:
-        """Note which bundles and level-0 tiles, or proved files, are there."""
-        if self.part:
-            for path, _ in self._package.walk("data/log/proved/", ignore):
-                number = layout.parse_proved_path(path)
-                if number is not None and number < BEYOND:
-                    self._present.append(number)
-        else:
-            self._widths = 0
-            for path, _ in self._package.walk("data/log/tile/", ignore):
-                name = layout.parse_tile_path(path)
-                if name is None or name.level > 0 or name.number >= BEYOND:
-                    continue
-                if self.head is None or self._wide(name.number) == name.width:
-                    rows = self._tiles if name.level == 0 else self._present
-                    rows.append(name.number)
-                    if name.level != 0:
-                        end = name.number * layout.TILE_WIDTH + name.width
-                        self._widths = max(self._widths, end)
+    def _list_part(self) -> None:
+        """Note which files of proved records are there."""
+        for path, _ in self._package.walk("data/log/proved/", ignore):
+            number = layout.parse_proved_path(path)
+            if number is not None and number < BEYOND:
+                self._present.append(number)
+        self._present = array("Q", sorted(set(self._present)))
+        if not self._present:
+            # A log that nothing can be said about must not read like one that was checked.
+            path = layout.proved_path(0)
+            self._report.note("file_missing", "the package holds no record", path=path)
+
+    def _names(self) -> Iterator[layout.TileName]:
+        """Yield the names of bundles and level-0 tiles, whatever size they fit."""
+        for path, _ in self._package.walk("data/log/tile/", ignore):
+            name = layout.parse_tile_path(path)
+            if name is not None and name.level <= 0 and name.number < BEYOND:
+                yield name
+
+    def _implied(self, size: int) -> int:
+        """Return the size of the head, 0 without one, or the size that the bundles imply."""
+        last = (size - 1) // layout.TILE_WIDTH
+        width = layout.tile_width(size, 0, last)
+        if size and self._package.has(layout.tile_path(layout.ENTRIES, last, width)):
+            return size
+        extent, fits = 0, size > 0
+        for name in self._names():
+            if name.level == layout.ENTRIES:
+                extent = max(extent, name.number * layout.TILE_WIDTH + name.width)
+                fits = fits and layout.tile_width(size, 0, name.number) == name.width
+        return size if fits else extent
+
+    def _list_whole(self) -> None:
+        """Note which bundles and level-0 tiles of a tree of this extent are there."""
+        for name in self._names():
+            if self._wide(name.number) == name.width:
+                (self._tiles if name.level == 0 else self._present).append(name.number)
         self._present = array("Q", sorted(set(self._present)))
         self._tiles = array("Q", sorted(set(self._tiles)))
 
-    def _apparent_size(self) -> int:
-        return 0 if self.part else self._widths
-
     def _wide(self, number: int) -> int:
-        size = self.head.size if self.head is not None else self._widths
-        return layout.tile_width(size, 0, number)
+        return layout.tile_width(self.extent, 0, number)
 
     def _lacks_nothing(self) -> bool:
         """Report bundles and level-0 tiles that the size implies and that are not there."""
@@ -81,13 +104,14 @@ class Log:
         for level, numbers in ((layout.ENTRIES, self._present), (0, self._tiles)):
             self._gaps(level, numbers, expected)
         self.numbers = array("Q", sorted({*self._present, *self._tiles}))
-        return len(self.numbers) == expected
+        return len(self.numbers) == expected and self.extent == self.size
 
     def _gaps(self, level: int, numbers: array[int], expected: int) -> None:
         after = 0
-        for number in (*numbers, expected):
+        right = (n for n in numbers if self._wide(n) == layout.tile_width(self.size, 0, n))
+        for number in (*right, expected):
             if number > after:
-                width = self._wide(after)
+                width = layout.tile_width(self.size, 0, after)
                 lost = number - after
                 text = "missing" if lost == 1 else f"this and the {lost - 1} after it are missing"
                 path = layout.tile_path(level, after, width)
@@ -139,13 +163,20 @@ class Log:
             return self._indices[position]
         return self.numbers[position >> 8] * layout.TILE_WIDTH + (position & 255)
 
+    def indices(self, n: int) -> Sequence[int]:
+        """Return the indices of the records of the n-th sheet, at least as many as it has."""
+        if self.part:
+            return self._indices[256 * n : 256 * n + 256]
+        first = self.numbers[n] * layout.TILE_WIDTH
+        return range(first, first + layout.TILE_WIDTH)
+
     def position_of(self, index: int) -> int:
         """Return the position of the record with an index, or -1."""
         if self.part:
             at = bisect_left(self._indices, index)
             return at if at < len(self._indices) and self._indices[at] == index else -1
         at = bisect_right(self.numbers, index // layout.TILE_WIDTH) - 1
-        found = at >= 0 and self.numbers[at] == index // layout.TILE_WIDTH
+        found = at >= 0 and self.numbers[at] == index // layout.TILE_WIDTH and index < self.extent
         return at * 256 + index % layout.TILE_WIDTH if found else -1
 
     def read(

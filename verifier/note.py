@@ -15,7 +15,7 @@ NOTE_ED25519 = b"\x01"
 SIGNATURES_MAX = 16
 _SIGNATURE_START = "\u2014 "
 _KEY_NAME = re.compile(r"[^\s+\x00-\x1f\x7f]+")
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
 
 class Signature(NamedTuple):

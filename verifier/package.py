@@ -57,8 +57,6 @@ class Package(Protocol):
 
 def open_package(path: str) -> Package:
     """Return the package at a path; raises Fatal, and Refused for the bounds of a zip."""
-    from .zipread import ZipPackage
-
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError) as e:
@@ -66,6 +64,8 @@ def open_package(path: str) -> Package:
     if stat.S_ISDIR(mode):
         package: Package = FolderPackage(path)
     elif stat.S_ISREG(mode):
+        from .zipread import ZipPackage
+
         package = ZipPackage(path)
     else:
         raise Fatal("not_a_package", "neither a folder nor a file")

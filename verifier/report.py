@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from .errors import AXES, CODES, VifError
@@ -168,17 +167,17 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as one JSON object, ASCII only."""
+        import json
+
         return json.dumps(self.to_dict(), ensure_ascii=True, indent=2)
 
     def to_text(self) -> str:
         """Return the report for a terminal; hostile text cannot act on it."""
-        head = ""
+        statements = plural(self.counts["statements"], "statement")
+        origin = safe(self.origin or "(no origin)")
+        lines = [f"{self.verdict.upper()}  {origin}  {statements}"]
         if self.size is not None and self.root is not None:
-            head = f", head {self.size}:{self.root.hex()}"
-        lines = [
-            f"{self.verdict.upper()}  {safe(self.origin or '(no origin)')}"
-            f"  {self.counts['statements']} statements{head}"
-        ]
+            lines.append(f"  head  {self.size}:{self.root.hex()}")
         for axis in AXES:
             status = self.status(axis).replace("_", " ")
             summary = safe(self.summaries.get(axis, ""))
@@ -187,14 +186,19 @@ class Report:
             lines.append("  " + safe(finding_line(finding)))
         total = sum(self.finding_counts.values())
         if total > len(self.findings):
-            lines.append(f"  ({total} findings, {len(self.findings)} shown)")
+            lines.append(f"  ({plural(total, 'finding')}, {len(self.findings)} shown)")
         lines += [f"  not checked: {safe(sentence)}" for sentence in self.not_checked]
         return "\n".join(lines) + "\n"
 
 
+def plural(number: int, noun: str) -> str:
+    """Return a number of things: 1 link, 2 links, 2 witnesses."""
+    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
+
+
 def finding_line(finding: dict[str, Any]) -> str:
     """Return a finding as one line."""
-    line = f"{finding['severity']}  {finding['code']}"
+    line = f"{finding['severity']:<5}  {finding['code']}"
     if finding["index"] is not None:
         line += f"  index {finding['index']}"
     for part in ("id", "path"):

@@ -34,12 +34,6 @@ class Selection:
         self.session = claim.get("session")
         self.withheld = body["contents"] == "withheld"
 
-    def holds(self, index: int, session: str | None) -> bool:
-        """Return whether a record is in the selection."""
-        if not self.start <= index < self.end:
-            return False
-        return self.kind != "session" or session == self.session
-
     def admits(self, index: int, stream: str) -> bool:
         """Return whether a record outside the selection belongs into a part all the same."""
         return stream == KEY_STREAM or index == self.index

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import layout, merkle, note, proofs
 from .errors import Refused
+from .report import plural
 from .statement import KEY_STREAM
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def conclude(a: Audit) -> None:
         report.origin, report.size, report.root = log.head.origin, log.head.size, log.head.root
         _origins(a)
     report.set_axis(
-        "integrity", "verified", f"{counts['statements']} statements, {bag.files} files"
+        "integrity",
+        "verified",
+        f"{plural(counts['statements'], 'statement')}, {plural(bag.files, 'file')}",
     )
     _unreferred(a)
     if not a.readable:
@@ -73,16 +76,16 @@ def conclude(a: Audit) -> None:
     _anchoring(a)
     c = a.contents
     some = c.references or bag.content_files
-    parts = [f"{c.references} references", f"{c.checked} checked"]
+    parts = [plural(c.references, "reference"), f"{c.checked} checked"]
     parts += [f"{c.withheld} withheld"] if c.withheld else []
     parts += [f"{c.erased} erased"] if c.erased else []
     report.set_axis(
         "contents", "verified" if some else "not_applicable", ", ".join(parts) if some else "none"
     )
     links, witnesses = a.lineage.links, counts["witnesses"]
-    report.set_axis("lineage", "verified" if links else "not_applicable", f"{links} links")
+    report.set_axis("lineage", "verified" if links else "not_applicable", plural(links, "link"))
     report.set_axis(
-        "policy", "verified" if witnesses else "not_applicable", f"{witnesses} witnesses"
+        "policy", "verified" if witnesses else "not_applicable", plural(witnesses, "witness")
     )
 
 
@@ -117,7 +120,7 @@ def _authenticity(a: Audit) -> None:
     report, log, book = a.report, a.log, a.book
     if log.head is not None:
         try:
-            check_head(a, log.head, log.head.size - 1)
+            check_head(a, log.head, log.head.size)
         except Refused as e:
             report.add(e, path=layout.CHECKPOINT)
     if a.trust is None:
@@ -148,13 +151,13 @@ def _authenticity(a: Audit) -> None:
     if not a.selection.signed:
         report.note("export_unsigned", "the package has no valid export statement with its seal")
     pinned = "pinned" if report.pinned else "not pinned"
-    report.set_axis("authenticity", "verified", f"{len(book)} keys, genesis {pinned}")
+    report.set_axis("authenticity", "verified", f"{plural(len(book), 'key')}, genesis {pinned}")
 
 
-def check_head(a: Audit, head: note.Checkpoint, index: int) -> None:
-    """Check that the log key valid at an index signed a head; `checkpoint_signature`."""
-    keys = a.judge.log_keys(index)
-    failure = Refused("checkpoint_signature", f"no log key is valid at index {index}")
+def check_head(a: Audit, head: note.Checkpoint, size: int) -> None:
+    """Check that the log key valid for a size signed a head; `checkpoint_signature`."""
+    keys = a.judge.log_keys(size)
+    failure = Refused("checkpoint_signature", f"no log key is valid for a head of size {size}")
     for key in keys:
         try:
             note.verify_checkpoint(head, key.public)
@@ -176,7 +179,7 @@ def _completeness(a: Audit) -> None:
         text = "whole ledger" if log.whole else "a ledger with missing records"
     else:
         text = f"session {selection.session}" if selection.kind == "session" else "a part"
-    report.set_axis("completeness", "verified", f"{text}, {streams} streams")
+    report.set_axis("completeness", "verified", f"{text}, {plural(streams, 'stream')}")
 
 
 def _check_export(a: Audit) -> None:
@@ -311,7 +314,7 @@ def _known_is_signed(a: Audit) -> bool:
         )
         return False
     try:
-        check_head(a, known.signed, min(known.size, log.head.size) - 1)
+        check_head(a, known.signed, min(known.size, log.head.size))
     except Refused as e:
         if known.size <= log.head.size:
             report.note(e.code, f"known head: {e.message}")

@@ -54,17 +54,35 @@ class Table:
 
     def add(self, key: bytes, number: int) -> int:
         """Enter a row under its bytes; return -1, or the earlier row that has them already."""
-        slots, mask, row = self._slots, self._mask, self._row
-        at = hash(key) & mask
-        while slots[at]:
-            if row(slots[at] - 1) == key:
-                return slots[at] - 1
-            at = (at + 1) & mask
-        slots[at] = number + 1
-        self._used += 1
-        if self._used * 4 > mask * 3:
-            self._grow()
+        for _, earlier in self.add_all(key, len(key), number):
+            return earlier
         return -1
+
+    def add_all(
+        self, rows: bytes, width: int, first: int, but: bytes | None = None
+    ) -> list[tuple[int, int]]:
+        """Enter adjacent rows, numbered from `first`, but none that is `but`.
+
+        Return number and earlier number of those whose bytes are there already.
+        """
+        slots, mask, row = self._slots, self._mask, self._row
+        double: list[tuple[int, int]] = []
+        for number, start in enumerate(range(0, len(rows), width), first):
+            key = rows[start : start + width]
+            if key == but:
+                continue
+            at = hash(key) & mask
+            while slots[at] and row(slots[at] - 1) != key:
+                at = (at + 1) & mask
+            if slots[at]:
+                double.append((number, slots[at] - 1))
+                continue
+            slots[at] = number + 1
+            self._used += 1
+            if self._used * 4 > mask * 3:
+                self._grow()
+                slots, mask = self._slots, self._mask
+        return double
 
     def _grow(self) -> None:
         old = self._slots

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -70,6 +69,8 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def parse_trust(raw: bytes) -> Trust:
     """Return what a trust file pins; raises `trust_invalid`."""
+    import json
+
     if len(raw) > TRUST_MAX_BYTES:
         raise _invalid(f"more than {TRUST_MAX_BYTES} bytes")
     try:

@@ -58,6 +58,7 @@ class Check:
         self._quick = quick
 
     def __call__(self, v: Any) -> None:
+        """Raise BadValue if a value does not pass."""
         self._one(v)
 
     def all(self, column: Sequence[Any]) -> bool:
@@ -241,7 +242,7 @@ def count(v: Any) -> None:
         raise BadValue("not a count")
 
 
-@column_rule(lambda c: _are(float, c) and 0.0 <= min(c) and max(c) <= 1.0)
+@column_rule(lambda c: _are(float, c) and min(c) >= 0.0 and max(c) <= 1.0)
 def ratio(v: Any) -> None:
     """Check a *ratio*: a float 0.0 to 1.0."""
     if type(v) is not float or not 0.0 <= v <= 1.0:
@@ -366,7 +367,8 @@ def closed(
             return False
         for shape, maps in by_shape(column):
             checks = shapes.get(shape) or shape_of(maps[0])
-            for check, values in zip(checks, zip(*map(dict.values, maps)), strict=True):
+            columns = zip(*map(dict.values, maps), strict=True)
+            for check, values in zip(checks, columns, strict=True):
                 if not check.all(values):
                     return False
         return rules is None or rules.all(column)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import marshal
-import multiprocessing
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import Fatal
 from .records import Setting
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 SHEETS_PER_TASK = 4
 _UNDER_WAY = 3
@@ -51,6 +51,11 @@ def ordered(
         for task in tasks:
             yield function(setting, task)
         return
+    # Only now: these modules take longer to load than a small package takes to verify.
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
     fork = "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
     context = multiprocessing.get_context("fork" if fork else "spawn")
     pool = ProcessPoolExecutor(jobs, context, _start, (setting,))

@@ -300,6 +300,7 @@ def package(
     consistency: Iterable[int] = (),
     change: Callable[[dict[str, Any]], None] | None = None,
     drop: Iterable[int] = (),
+    extra: Iterable[int] = (),
 ) -> dict[str, bytes]:
     """The files of a package; a signed one appends its export statement to the ledger."""
     end = len(ledger.entries)
@@ -317,7 +318,14 @@ def package(
         for i, p in enumerate(payloads)
         if i >= start and (kind != "session" or p.get("session") == session)
     ]
-    kept = sorted({*chosen, *(i for i, p in enumerate(payloads) if p["stream"]["id"] == "keys")})
+    named = {address for i in chosen for address in addresses(payloads[i]["body"])}
+    erasing = [
+        i
+        for i, p in enumerate(payloads)
+        if p["type"] == "erasure" and p["body"]["content"]["blake3"] in named
+    ]
+    keys = [i for i, p in enumerate(payloads) if p["stream"]["id"] == "keys"]
+    kept = sorted({*chosen, *keys, *erasing, *extra})
     if signed:
         seal = listing(files)
         files["seal-sha256.txt"] = seal
@@ -362,6 +370,14 @@ def bag(files: dict[str, bytes]) -> dict[str, bytes]:
         {p: d for p, d in files.items() if not p.startswith("data/")}
     )
     return files
+
+
+def addresses(value: Any) -> list[bytes]:
+    """The BLAKE3 addresses of all references in a value."""
+    if isinstance(value, dict):
+        own = [value["blake3"]] if "blake3" in value else []
+        return own + [a for v in value.values() for a in addresses(v)]
+    return [a for v in value for a in addresses(v)] if isinstance(value, list) else []
 
 
 def _payload(entry: bytes) -> Any:

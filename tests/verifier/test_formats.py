@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import json
 import math
 from collections.abc import Callable
@@ -16,7 +17,8 @@ from conftest import shared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verifier import cbor, content, cose, ed25519, layout, merkle, note, proofs, values
+from verifier import cbor, content, cose, ed25519, judging, layout, merkle, note, proofs, values
+from verifier.bodies import BODIES
 from verifier.errors import BadValue, Refused
 from verifier.table import Rows, Table
 
@@ -416,3 +418,94 @@ def test_table_is_a_dictionary(keys: list[bytes]) -> None:
         plain.setdefault(key, number)
     for key in [*keys, b"none", bytes(4)]:
         assert table.find(key) == plain.get(key, -1)
+
+
+VALUES = st.recursive(
+    st.sampled_from(
+        ["", "a", "gpt-4o", "A", "B", "ä", "\x7f", "x" * 300, "2026-11-20T09:00:00.000000Z",
+         "2026-02-30T09:00:00.000000Z", "2026-11-20T24:00:00.000000Z", "witness", "imported",
+         "2026-11-20T09:00:60.000000Z", "2026-11-20", 0, 1, -1, 2**63, True, False, None, 0.5,
+         1.0, 1.5, -0.5, b"", bytes(32), "2026-11-20T09:00:00.000000Z" * 2]
+    ),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["blake3", "sha256", "token", "id", "x"]), inner, max_size=3),
+    max_leaves=4,
+)  # fmt: skip
+
+
+def _places(value: Any) -> list[Any]:
+    """All maps in a value, by what leads there."""
+    if isinstance(value, dict):
+        return [value] + [m for v in value.values() for m in _places(v)]
+    return [m for v in value for m in _places(v)] if isinstance(value, list) else []
+
+
+@given(data=st.data())
+@settings(max_examples=600, deadline=None)
+def test_columns_agree_with_single_values(data: st.DataObject) -> None:
+    """What many records are asked together gives the answer that each gives by itself."""
+    bodies: list[dict[str, Any]] = []
+    for _ in range(data.draw(st.integers(1, 4))):
+        body = copy.deepcopy(FULL_WITNESS if data.draw(st.booleans()) else build.witness())
+        for _ in range(data.draw(st.integers(0, 2))):
+            place = data.draw(st.sampled_from(_places(body)))
+            key = data.draw(st.sampled_from([*place, "more"]))
+            if data.draw(st.booleans()):
+                place[key] = data.draw(VALUES)
+            else:
+                place.pop(key, None)
+        bodies.append(body)
+    table = BODIES["witness"]
+    single = []
+    for body in bodies:
+        with contextlib.suppress(BadValue):
+            table(body)
+            single.append(body)
+    assert table.all(bodies) is (len(single) == len(bodies))
+
+
+FULL_WITNESS = build.witness(
+    model__model_build_date="2026-11-20",
+    data__prompt_template=build.ref(b"t"),
+    data__context_atom_ids=["a", "b"],
+    uncertainty__top_k_probs=[{"token": "a", "probability": 0.5}],
+    uncertainty__top_k_position=0,
+    output__output_hash=build.ref(b"o"),
+    capture__source={"format": "inspect-eval", "epoch": 1},
+) | {
+    "tools": {"tool_ids": ["t"], "tool_parameters": build.ref(b"p")},
+    "replay": {"replay_seed": -1, "temperature": 0.5, "other_params": {"x": [1]}},
+    "temporal": {"occurred_at": "2026-11-20T09:00:00.000000Z", "execution_time_ms": 1.0},
+    "cost": {"cost_usd": 0.1, "price_table": "p"},
+    "raw": {"request": build.ref(b"r"), "request_headers": {"content-type": "text/plain"}},
+}
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_statements_judged_together(data: st.DataObject) -> None:
+    """Records in one sheet get the findings and facts that each gets alone."""
+    ledger = build.Ledger()
+    for _ in range(data.draw(st.integers(1, 5))):
+        kind, body = data.draw(
+            st.sampled_from(
+                [("witness", build.witness()), ("witness", FULL_WITNESS), ("other", {"x": 1}),
+                 ("annotation", {"kind": "n"}), ("stream_close", {"statements": 2}),
+                 ("witness", {**FULL_WITNESS, "raw": {"request_headers": {"blake3": "x"}}})]
+            )
+        )  # fmt: skip
+
+        def change(p: dict[str, Any]) -> None:
+            for _ in range(data.draw(st.integers(0, 1))):
+                place = data.draw(st.sampled_from(_places(p)))
+                place[data.draw(st.sampled_from([*place]))] = data.draw(VALUES)
+
+        ledger.add(kind, copy.deepcopy(body), change=change, parents=[0])
+    salted = data.draw(st.sampled_from([True, False, None]))
+    for entry, one in zip(ledger.entries, judging.opened(ledger.entries, salted), strict=True):
+        alone = judging.Opened(entry)
+        if alone.broken is None:
+            alone.check(salted)
+        assert (str(alone.broken), str(alone.body)) == (str(one.broken), str(one.body))
+        if alone.broken is None:
+            assert alone.refs == one.refs

@@ -202,6 +202,114 @@ def test_erased_content(tmp_path: Path) -> None:
     assert report.exit_code == 0
 
 
+def _erase(ledger: build.Ledger, data: bytes, stream: str, **given: Any) -> int:
+    body = {"content": build.ref(data), "reason": "asked for"}
+    return ledger.add("erasure", body, stream=stream, **given)
+
+
+def _with_erasures() -> tuple[build.Ledger, list[int]]:
+    """A ledger in which erasures of other sessions stand before and after what they name."""
+    ledger = build.Ledger()
+    _erase(ledger, b"elsewhere", "admin", session="admin")
+    before = _erase(ledger, b"one", "admin", session="admin")
+    ledger.add("witness", build.witness(b"one"), session="run-1")
+    ledger.add("witness", build.witness(b"two"), session="run-1")
+    ledger.add("witness", build.witness(b"elsewhere"), stream="run-2/main", session="run-2")
+    ledger.add("annotation", {"kind": "n"}, stream="export", parents=[2])
+    after = _erase(ledger, b"two", "tidy", session="run-2")
+    close = {"statements": ledger.streams["run-1/main"][0] + 1}
+    ledger.add("stream_close", close, session="run-1")
+    return ledger, [before, after]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_part_holds_the_erasures_of_its_contents(tmp_path: Path, jobs: int) -> None:
+    """Erasures outside a session account for its absent contents and are counted nowhere."""
+    ledger, erasing = _with_erasures()
+    files = build.package(ledger, kind="session", session="run-1")
+    report = verify(files, tmp_path, ledger, jobs=jobs)
+    assert report.finding_counts == {"content_erased": 2}
+    assert [f["message"].split()[-1] for f in report.findings] == [str(i) for i in erasing]
+    assert (report.exit_code, report.counts["content_erased"]) == (0, 2)
+    assert (report.counts["statements"], report.counts["content_references"]) == (7, 2)
+
+
+def test_part_with_contents_and_their_erasure(tmp_path: Path) -> None:
+    """An erasure belongs into the part also where the content is still there, as in a range."""
+    ledger, _ = _with_erasures()
+    ledger.content(b"one"), ledger.content(b"two")
+    files = build.package(ledger, kind="session", session="run-1")
+    assert verify(files, tmp_path, ledger).exit_code == 0
+    ledger, _ = _with_erasures()
+    report = verify(build.package(ledger, kind="range", start=4), tmp_path, ledger)
+    assert codes(report) == {"partial_ledger", "stream_partial", "content_erased", "parent_outside"}
+    partial = [f["message"] for f in report.findings if f["code"] == "stream_partial"]
+    assert partial == ["2 of 3 statements of stream run-1/main"]
+    assert report.counts["content_erased"] == 3
+
+
+@pytest.mark.parametrize("bent", ["elsewhere", "unsigned", "late", "dropped"])
+def test_part_refuses_other_erasures(tmp_path: Path, bent: str) -> None:
+    """An erasure of other content, an invalid one and one from after the selection are strays."""
+    ledger, erasing = _with_erasures()
+    given: dict[str, Any] = {"kind": "session", "session": "run-1"}
+    at, missing = 1, 0
+    if bent == "elsewhere":
+        files = build.package(ledger, **given, extra=[1])
+    elif bent == "unsigned":
+        ledger.entries[erasing[1]] = ledger.entries[erasing[1]][:-1] + b"\0"
+        files = build.package(ledger, **given)
+        at, missing = erasing[1], 1
+    elif bent == "late":
+        at = erasing[1]
+        change = {"change": lambda b: b["selection"].update(end=at)}
+        files = build.package(ledger, **given, **change)
+    else:
+        files, missing = build.package(ledger, **given, drop=erasing), 2
+    report = verify(files, tmp_path, ledger)
+    assert report.finding_counts.get("content_missing", 0) == missing
+    strays = {f["index"] for f in report.findings if f["code"] == "export_invalid"}
+    assert at in strays or bent == "dropped"
+    assert report.exit_code == 1
+    assert not codes(report) & {"stream_gap", "stream_partial"}
+
+
+def test_head_of_another_size(tmp_path: Path) -> None:
+    """With an altered size in the head the bundles are read all the same, and judged."""
+    ledger = build.sample()
+    sound = build.package(ledger)
+    bent = build.witness(uncertainty__confidence_band="A")
+    for size in (9, 11, 300, 2**62):
+        files = dict(sound)
+        files[CHECKPOINT] = files[CHECKPOINT].replace(b"\n10\n", f"\n{size}\n".encode())
+        report = verify(build.bag(files), tmp_path, ledger)
+        assert report.exit_code == 1
+        assert report.counts["statements"] == 10
+        assert {"file_missing", "file_unexpected", "checkpoint_signature"} <= codes(report)
+        assert not codes(report) & {"leaf_mismatch", "root_mismatch", "signature_invalid"}
+    ledger = build.sample()
+    at = ledger.add("witness", bent, session="run-2", stream="run-2/main")
+    files = build.package(ledger)
+    flip(bundle_of(files), files[bundle_of(files)].index(ledger.entries[3][-20:]))(files)
+    files[CHECKPOINT] = files[CHECKPOINT].replace(b"\n11\n", b"\n12\n")
+    report = verify(files, tmp_path, ledger)
+    found = {(f["code"], f["index"]) for f in report.findings}
+    assert {("leaf_mismatch", 3), ("signature_invalid", 3), ("band_mismatch", at)} <= found
+    del files[bundle_of(files)]
+    report = verify(files, tmp_path, ledger)
+    assert report.counts["statements"] == 0
+    assert report.exit_code == 1
+
+
+def test_last_bundle_is_missing(sound: tuple[build.Ledger, Files], tmp_path: Path) -> None:
+    """A bundle that is not there leaves the head's size as it is; its tile carries the tree."""
+    ledger, files = sound
+    del files[bundle_of(files)]
+    report = verify(build.bag(files), tmp_path, ledger)
+    assert "file_missing" in codes(report)
+    assert "root_mismatch" not in codes(report)
+
+
 def flip(path: str, at: int) -> Callable[[Files], None]:
     def change(files: Files) -> None:
         raw = bytearray(files[path])
@@ -741,7 +849,10 @@ def test_exit_codes(sound: tuple[build.Ledger, Files], tmp_path: Path) -> None:
     full = [target, "--trust", given["trust"], "--known-head", given["known_head"]]
     done = command(*full)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"VERIFIED  {build.ORIGIN}  10 statements, head 10:")
+    first, head, *rest = done.stdout.splitlines()
+    assert first == f"VERIFIED  {build.ORIGIN}  10 statements"
+    assert head == f"  head  10:{ledger.root().hex()}"
+    assert max(map(len, (first, head, *rest))) <= 80
     assert command(target).returncode == 3
     assert command(target, "--require", "anchoring", "--quiet").returncode == 1
     (target / "README.md").write_bytes(b"")

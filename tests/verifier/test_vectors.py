@@ -138,7 +138,7 @@ def run_history(case: Case, folder: Path) -> None:
         notes += judge(setting, index, entry)
     found = {(f["index"], f["code"]) for f in report.findings}
     found |= {(one[0], one[2]) for one in notes}
-    log_keys = [ed25519.kid(key.public).hex() for key in compiled.log_keys(len(entries) - 1)]
+    log_keys = [ed25519.kid(key.public).hex() for key in compiled.log_keys(len(entries))]
     assert log_keys == ([case["log_key"]] if case["log_key"] else [])
     wanted = {(index, code) for index, code in case["findings"]}
     assert found == wanted
