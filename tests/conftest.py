@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).resolve().parent
-ROOT = TESTS.parent
-# The programs, the tools and what tests share are found wherever pytest is started.
-sys.path[:0] = [str(path) for path in (ROOT, TESTS) if str(path) not in sys.path]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,13 @@ import pycddl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import bodies, witnesses
 
 from ledger import model
 from ledger.errors import RecordError
 from ledger.formats import cbor
 from ledger.formats.content import references
 from ledger.model import from_body, to_body
+from tests.strategies import bodies, witnesses
 
 SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 CDDL = Path(__file__).resolve().parents[2] / "specs" / "vif.cddl"

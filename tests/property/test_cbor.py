@@ -12,11 +12,11 @@ import cbor2
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from reference.cbor import RefusedError
-from reference.cbor import decode as reference_decode
 
 from ledger.errors import FormatError
 from ledger.formats import cbor
+from tests.reference.cbor import RefusedError
+from tests.reference.cbor import decode as reference_decode
 
 finite = st.floats(allow_nan=False, allow_infinity=False).filter(
     lambda number: number != 0.0 or math.copysign(1.0, number) > 0

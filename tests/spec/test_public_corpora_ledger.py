@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reference.cbor import RefusedError
-from reference.cbor import decode as reference_decode
 
 from ledger.errors import FormatError
 from ledger.formats import cbor, merkle
 from ledger.keys import ed25519
+from tests.reference.cbor import RefusedError
+from tests.reference.cbor import decode as reference_decode
 
 
 def load(path: Path) -> Any:

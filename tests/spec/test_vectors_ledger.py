@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from spec import vectors
+
+from tests.spec import vectors
 
 FOLDER = Path(__file__).resolve().parents[2] / "specs" / "vectors"
 CASES = sorted(path.parent for path in FOLDER.glob("*/case.json"))

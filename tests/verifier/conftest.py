@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,6 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 VECTORS = REPO / "specs" / "vectors"
 SHARED = Path(os.environ.get("VIF_SHARED", REPO.parent / "shared"))
-
-for folder in (str(REPO), str(Path(__file__).parent)):
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
 
 
 def shared(*parts: str) -> Path:

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import build
 import pytest
-from conftest import shared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.verifier import build
+from tests.verifier.conftest import shared
 from verifier import cbor, content, cose, ed25519, judging, layout, merkle, note, proofs, values
 from verifier.bodies import BODIES
 from verifier.errors import BadValue, Refused

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import build
 import pytest
-from conftest import REPO, VECTORS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.verifier import build
+from tests.verifier.conftest import REPO, VECTORS
 from verifier import Report, verify_package
 from verifier.errors import AXES, CODES
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import VECTORS
 
+from tests.verifier.conftest import VECTORS
 from verifier import cbor, content, cose, ed25519, merkle, note, proofs, trust
 from verifier.bodies import BODIES
 from verifier.content import check_ref
