@@ -171,7 +171,7 @@ REFUSED_VALUES = [
 ]
 
 
-@pytest.mark.parametrize("value", REFUSED_VALUES, ids=repr)
+@pytest.mark.parametrize("value", REFUSED_VALUES, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("put", [lambda v: v, lambda v: [0, v], lambda v: {"a": [{"b": v}]}])
 def test_an_encoder_refuses_what_no_decoder_takes(value: Any, put: Any) -> None:
     """Rule 5, at the top and deep inside."""
