@@ -23,7 +23,12 @@ from pathlib import Path
 place = Place(Path(sys.argv[1]), Path(sys.argv[2]))
 rounds = int(sys.argv[3])
 with place.open() as log:
-    print("ready", flush=True)
+    if rounds > 0:
+        first = log.append("witness", witness())  # takes a stream
+        os.write(1, f"ready {first.index}:{first.leaf_hash.hex()}\\n".encode())
+        sys.stdin.readline()
+    else:
+        print("ready", flush=True)
     while rounds:
         rounds -= 1
         item = log.archive(os.urandom(40 if rounds % 3 else 80_000), "text/plain")
@@ -38,6 +43,7 @@ with place.open() as log:
 def start(place: Place, rounds: int = -1) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", WRITER, str(place.path), str(place.keys), str(rounds)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -79,10 +85,20 @@ def test_several_processes_append_at_once(place: Place) -> None:
     place.init()
     processes = [start(place, rounds=25) for _ in range(3)]
     known: list[int] = []
+    # All of them have taken a stream before any of them goes on, and so ends.
+    for process in processes:
+        assert process.stdout is not None
+        ready, first = process.stdout.readline().split(" ")
+        assert ready == "ready"
+        known += acknowledged([first])
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
     for process in processes:
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0
-        known += acknowledged(output.splitlines(keepends=True)[1:])
+        known += acknowledged(output.splitlines(keepends=True))
     assert sorted(known) == list(range(1, len(known) + 1))
     with place.open() as log:
         tails = {tail.stream: tail for tail in log.streams()}

@@ -87,13 +87,13 @@ def _as_json(row: Row) -> dict[str, object]:
 def _table(rows: list[Row], machine: dict[str, object]) -> None:
     print(f"{machine['system']}, Python {machine['python']}, {machine['cores']} cores")
     print(f"{machine['durability']}\n")
-    print("append   log size  batch  contents  us/record  of signing  x commit  peak MB")
+    print("append   log size  batch  contents  us/record  of signing  x commit  memory MB")
     for row in rows:
         if isinstance(row, appending.Measured):
             print(
                 f"{row.at_size:>17,} {row.batch:>6} {'yes' if row.contents else 'no':>9} "
                 f"{row.seconds * 1e6:>10.1f} {row.of_signing:>11.2f} {row.of_commit:>9.2f} "
-                f"{row.peak_bytes / 1e6:>8.0f}"
+                f"{row.memory_bytes / 1e6:>10.0f}"
             )
     print("\nverify    records   jobs  us/record  of libsodium  peak MB")
     for row in rows:
