@@ -6,7 +6,7 @@ to do about it, a `hint`. A caller's bug (a wrong type, a wrong order of calls) 
 
 FormatError        the refusals of specs/08: cbor_invalid, cose_invalid, header_invalid, ...
 RecordError        body_invalid band_mismatch gate_mismatch threshold_mismatch total_mismatch
-                   record_invalid
+                   cost_mismatch record_invalid
 KeyFileError       key_missing key_exists key_permissions key_unreadable key_passphrase
                    signer_unsupported
 StoreError         ledger_missing ledger_exists ledger_unreadable rolled_back store_full
@@ -15,7 +15,10 @@ LogError           stream_busy stream_closed stream_issuer stream_session no_sig
                    parent_missing not_found key_event_invalid log_closed
 ContentError       content_missing content_mismatch content_erased content_too_large
 ExportError        export_exists export_empty export_streams export_failed
-ImportSourceError  source_unreadable source_unsupported already_imported
+ImportSourceError  source_unreadable source_unsupported source_secrets already_imported
+SessionError       session_busy session_changed session_closed session_missing outcome_unknown
+                   budget_exceeded budget_unpriced savepoint_invalid stage_complete
+                   capture_failed call_too_large
 """
 
 from __future__ import annotations
@@ -64,3 +67,7 @@ class ExportError(LedgerError):
 
 class ImportSourceError(LedgerError):
     """A file of another format that cannot be taken over."""
+
+
+class SessionError(LedgerError):
+    """A session that cannot be opened or go on, or a call that must not be made."""

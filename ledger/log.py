@@ -11,11 +11,12 @@ import asyncio
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from ledger.drafts import Archived, BodyLike, Draft, ParentLike, Receipt
 from ledger.errors import LogError
 from ledger.formats.content import SALT_BYTES, ContentRef
+from ledger.formats.values import format_time
 from ledger.founding import InitResult, init, key_folder, now_us
 from ledger.keys.keyfile import KeyFolder
 from ledger.keys.signer import Passphrase
@@ -30,6 +31,9 @@ from ledger.writer.keyring import Keyring, SignerLike
 from ledger.writer.prepare import Prepared, encode_body, prepare, prepare_body
 from ledger.writer.statements import Clock, Random
 from ledger.writer.writer import Writer
+
+if TYPE_CHECKING:
+    from ledger.session import Session, SessionOptions
 
 __all__ = ["Entry", "InitResult", "Ledger", "init", "open"]
 
@@ -46,11 +50,14 @@ class Ledger(Reader):
         keys: KeyState,
         writer: Writer | None,
         events: KeyEvents | None,
+        *,
+        owns_store: bool = True,
     ) -> None:
         """Made by `ledger.open`."""
         super().__init__(store, keys)
         self._writer = writer
         self._key_events = events
+        self._owns_store = owns_store
         self._closed = False
 
     @property
@@ -116,6 +123,32 @@ class Ledger(Reader):
         """As `append_many`, in a thread."""
         return await asyncio.to_thread(self.append_many, drafts)
 
+    def open_stream(self, stream: str | None = None, *, session: str | None = None) -> Ledger:
+        """Another stream of this ledger with the same keys and clock; closing it closes only that.
+
+        Raises as `ledger.open` does for a stream that is taken, closed, or of another session.
+        """
+        writer = self._for_writing().beside(stream=stream, session=session)
+        return Ledger(self._store, self._keys, writer, self._key_events, owns_store=False)
+
+    def check_signers(self) -> None:
+        """Raise `LogError` `no_signer` or `read_only` unless an append could be signed now."""
+        self._for_writing().check_signers()
+
+    def now(self) -> str:
+        """The time by this handle's clock, as in specs/00."""
+        return format_time(self._for_writing().now_us())
+
+    def session(self, name: str, **options: Unpack[SessionOptions]) -> Session:
+        """Open or resume a session: calls that are never lost and never paid twice (specs/10).
+
+        A context manager; options are those of `ledger.session.SessionOptions`. Raises
+        `SessionError` (`session_busy`, `session_changed`) and what `append` raises.
+        """
+        from ledger.session import open_session
+
+        return open_session(self, name, **options)
+
     def close_stream(self) -> Receipt:
         """Append a `stream_close`, after which nothing can follow in the stream (specs/04 §6).
 
@@ -174,7 +207,8 @@ class Ledger(Reader):
             self._closed = True
             if self._writer is not None:
                 self._writer.release()
-            super().close()
+            if self._owns_store:
+                super().close()
 
     def __enter__(self) -> Ledger:
         """The ledger itself."""

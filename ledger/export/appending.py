@@ -9,14 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import count
 
-from ledger.drafts import Draft, Receipt
+from ledger.drafts import Receipt
 from ledger.errors import LogError
-from ledger.formats.values import format_time
 from ledger.log import Ledger
 from ledger.reader import Reader
-from ledger.writer.group import Request
-from ledger.writer.prepare import prepare
-from ledger.writer.writer import Writer
 
 EXPORT_STREAM = "exports"
 _ELSEWHERE = ("stream_busy", "stream_issuer", "stream_session", "stream_closed")
@@ -30,47 +26,30 @@ class ExportWriter:
     """
 
     def __init__(self, log: Reader) -> None:
-        if not isinstance(log, Ledger) or log._writer is None:
+        if not isinstance(log, Ledger) or log.store.read_only:
             raise LogError(
                 "read_only",
                 "a signed export appends a statement, and the ledger is open for reading only",
                 hint="open it for writing, or export unsigned",
             )
+        log.check_signers()
         self._log = log
-        # the handle's own keys, clock and randomness; only the stream is another
-        writer = log._writer
-        self._keys, self._keyring = writer._keys, writer._keyring
-        self._clock, self._random = writer._clock, writer._random
-        self._keyring.producers(log.keys(), len(log))
-        self._keyring.log(log.keys(), len(log))
 
     def now(self) -> str:
         """Return the time by the ledger's clock, as in specs/00."""
-        return format_time(self._clock())
+        return self._log.now()
 
     def append(self, body: Mapping[str, object]) -> Receipt:
         """Append the statement; it is the last leaf of the tree that the receipt's head names."""
-        log = self._log
         for stream in _streams():
             try:
-                writer = Writer(
-                    log.store,
-                    self._keys,
-                    self._keyring,
-                    stream=stream,
-                    session=None,
-                    clock=self._clock,
-                    random=self._random,
-                )
+                writer = self._log.open_stream(stream)
             except LogError as error:
                 if error.code not in _ELSEWHERE:
                     raise
                 continue
-            try:
-                draft = prepare(Draft("export", body), log.store.content, salted=log.salted)
-                return writer.append(Request([draft]))[0]
-            finally:
-                writer.release()
+            with writer:
+                return writer.append("export", body)
         raise LogError("stream_busy", f"{_STREAMS_MAX} export streams are taken")
 
 

@@ -61,6 +61,30 @@ class Writer:
             with self._group.leader:
                 self._claim()
 
+    def beside(self, *, stream: str | None, session: str | None) -> Writer:
+        """Another stream's writer, with the same keys, clock and randomness."""
+        return Writer(
+            self._store,
+            self._keys,
+            self._keyring,
+            stream=stream,
+            session=session,
+            clock=self._clock,
+            random=self._random,
+        )
+
+    def now_us(self) -> int:
+        """The time by this writer's clock, microseconds since 1970."""
+        return self._clock()
+
+    def check_signers(self) -> None:
+        """Raise `LogError("no_signer")` unless the keys to append are at hand."""
+        with self._store.reading() as snapshot:
+            self._keys.advance(snapshot)
+            size = (snapshot.last_entry() or 0) + 1
+        self._keyring.producers(self._keys.history, size)
+        self._keyring.log(self._keys.history, size)
+
     @property
     def stream(self) -> str | None:
         """The stream that this writer holds; None before its first append."""
