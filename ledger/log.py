@@ -103,9 +103,8 @@ class Ledger(Reader):
         A thousand at a time cost little more than one; see `append` for errors.
         """
         writer = self._for_writing()
-        prepared = [
-            prepare(draft, self._store.content, salted=self._keys.salted) for draft in drafts
-        ]
+        content, salted, session = self._store.content, self._keys.salted, writer.session
+        prepared = [prepare(draft, content, salted=salted, session=session) for draft in drafts]
         return writer.append(Request(prepared)) if prepared else []
 
     async def aappend(

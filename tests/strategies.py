@@ -1,4 +1,4 @@
-"""Hypothesis strategies for bodies of every type: what is drawn is what specs/03 to 07 allow.
+"""Hypothesis strategies for bodies of every type: what is drawn is allowed by specs/03 to 07, 10.
 
 `bodies()` gives `(type, model)`; `witnesses()` and the like give models of one type. Sizes are kept
 small enough that a statement always fits its 65,535 bytes.
@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ledger import model
+from ledger.formats.call import call_url
 from ledger.formats.content import ContentRef, refer
 from ledger.model import derive
 from ledger.model.raw import SECRET_HEADERS
@@ -139,6 +140,24 @@ def uncertainties(draw: st.DrawFn) -> model.Uncertainty | None:
 
 
 @st.composite
+def costs(draw: st.DrawFn) -> model.Cost:
+    """Cost groups, with and without units and prices from which the cost follows."""
+    usage = draw(maybe(st.dictionaries(_words, counts, min_size=1, max_size=4)))
+    cost_usd, prices = draw(maybe(amounts)), None
+    if usage is not None and cost_usd is not None:
+        prices = {key: draw(st.floats(0.0, 1e200).map(abs)) for key in usage}
+        cost_usd = derive.cost(usage, prices)
+    return model.Cost(
+        response_time_ms=draw(maybe(amounts)),
+        tokens_used=draw(maybe(counts)),
+        cost_usd=cost_usd,
+        price_table=None if cost_usd is None else draw(names),
+        usage=usage,
+        prices=prices,
+    )
+
+
+@st.composite
 def witnesses(draw: st.DrawFn, *, salted: bool = False) -> model.Witness:
     """Whole witnesses, every optional field now there and now absent."""
     refs = content_refs(salted=salted)
@@ -151,13 +170,7 @@ def witnesses(draw: st.DrawFn, *, salted: bool = False) -> model.Witness:
     vantage = draw(st.sampled_from(["transport", "hook", "manual", "imported"]))
     occurred_at = draw(times if vantage == "imported" else maybe(times))
     temporal = model.Temporal(occurred_at=occurred_at, execution_time_ms=draw(maybe(amounts)))
-    cost_usd = draw(maybe(amounts))
-    cost = model.Cost(
-        response_time_ms=draw(maybe(amounts)),
-        tokens_used=draw(maybe(counts)),
-        cost_usd=cost_usd,
-        price_table=None if cost_usd is None else draw(names),
-    )
+    cost = draw(costs())
     atoms = maybe(st.lists(names, min_size=1, max_size=3))
     return model.Witness(
         operation=draw(st.sampled_from(["chat", "embeddings", "execute_tool"]) | _words),
@@ -298,6 +311,124 @@ def exports(draw: st.DrawFn) -> model.Export:
     )
 
 
+_roles = st.sampled_from(["experiment_snapshot", "framework_snapshot", "corpus_manifest", "file"])
+_entries = st.lists(st.tuples(_roles, names), unique=True, max_size=4).map(sorted)
+runs = st.integers(1, 1_000_000)
+urls = st.builds(
+    lambda scheme, host, path, query: call_url(f"{scheme}://{host}/{path}?{query}"),
+    st.sampled_from(["http", "https"]),
+    st.sampled_from(["api.example.org", "localhost:8080", "[::1]"]),
+    st.from_regex(r"[!-~]{0,20}", fullmatch=True),
+    st.from_regex(r"[!-~]{0,20}", fullmatch=True),
+)
+
+
+@st.composite
+def session_opens(draw: st.DrawFn) -> model.SessionOpen:
+    """Beginnings of runs."""
+    run = draw(st.just(1) | runs)
+    refs = content_refs()
+    changes = st.sampled_from(["added", "removed", "altered"])
+    changed = draw(_entries) if run > 1 else []
+    return model.SessionOpen(
+        run=run,
+        previous=None if run == 1 else draw(st.sampled_from(["complete", "interrupted", "killed"])),
+        writer=draw(names),
+        on_unknown=draw(st.sampled_from(["ask", "retry"])),
+        environment=draw(refs),
+        frozen=[
+            {"role": role, "name": name, "content": draw(refs)} for role, name in draw(_entries)
+        ],
+        changed=[{"role": role, "name": name, "change": draw(changes)} for role, name in changed]
+        or None,
+        budget_usd=draw(maybe(amounts)),
+        call_key=draw(maybe(digests.map(lambda key: refer(key, "application/octet-stream")[0]))),
+    )
+
+
+@st.composite
+def intents(draw: st.DrawFn) -> model.Intent:
+    """Intents of first and later attempts."""
+    attempt = draw(st.integers(1, 3) | st.integers(1, 10_000))
+    return model.Intent(
+        call={"digest": draw(digests), "replicate": draw(runs)},
+        attempt=attempt,
+        after=None if attempt == 1 else draw(st.sampled_from(["failed", "unknown"])),
+        method=draw(st.from_regex(r"[A-Z]{1,16}", fullmatch=True)),
+        url=draw(urls),
+        request=draw(maybe(content_refs().filter(lambda ref: ref.size_bytes > 0))),
+        request_headers=draw(maybe(headers)),
+        model=draw(maybe(names)),
+        stage=draw(maybe(labels)),
+        reserved_usd=draw(maybe(amounts)),
+    )
+
+
+@st.composite
+def outcomes(draw: st.DrawFn) -> model.Outcome:
+    """Outcomes of every row of the table of specs/10 section 4."""
+    status, reason, codes, streaming = draw(
+        st.sampled_from(
+            [
+                ("answered", None, st.integers(200, 299), [None, "complete", "closed"]),
+                ("failed", "http_status", st.integers(100, 199) | st.integers(300, 599), [None]),
+                ("failed", "not_sent", st.none(), [None]),
+                ("unknown", "timeout", maybe(st.integers(100, 599)), [None]),
+                ("unknown", "disconnected", maybe(st.integers(100, 599)), [None]),
+                ("unknown", "stream", maybe(st.integers(100, 599)), ["interrupted", "error"]),
+                ("unknown", "abandoned", maybe(st.integers(100, 599)), [None]),
+                ("unknown", "killed", st.none(), [None]),
+            ]
+        )
+    )
+    if reason == "killed":
+        return model.Outcome(status=status, reason=reason)
+    response = draw(maybe(content_refs()))
+    decoded = _group(model.Decoded, sha256=digests, size_bytes=counts)
+    return model.Outcome(
+        status=status,
+        reason=reason,
+        http_status=draw(codes),
+        response=response,
+        response_headers=draw(maybe(headers)),
+        decoded=None if response is None else draw(maybe(decoded)),
+        streaming=draw(st.sampled_from(streaming)),
+        response_id=draw(maybe(names)),
+        first_byte_ms=draw(maybe(amounts)),
+        duration_ms=draw(maybe(amounts)),
+    )
+
+
+@st.composite
+def session_closes(draw: st.DrawFn) -> model.SessionClose:
+    """Ends of runs."""
+    status = draw(st.sampled_from(["complete", "interrupted"]))
+    return model.SessionClose(
+        run=draw(runs),
+        status=status,
+        reason=draw(names) if status == "interrupted" else None,
+        answered=draw(counts),
+        failed=draw(counts),
+        unknown=draw(counts),
+        reused=draw(counts),
+        cost_usd=draw(maybe(amounts)),
+        unpriced=draw(counts),
+    )
+
+
+session_bodies = st.one_of(
+    st.tuples(st.just("session_open"), session_opens()),
+    st.tuples(st.just("intent"), intents()),
+    st.tuples(st.just("outcome"), outcomes()),
+    st.tuples(st.just("reuse"), _group(model.Reuse, calls=st.integers(1, 256))),
+    st.tuples(
+        st.just("savepoint"),
+        _group(model.Savepoint, stage=labels, complete=st.booleans(), state=content_refs()),
+    ),
+    st.tuples(st.just("session_close"), session_closes()),
+)
+
+
 def bodies() -> st.SearchStrategy[tuple[str, model.Body]]:
     """A statement type and a body of it."""
     return st.one_of(
@@ -308,4 +439,5 @@ def bodies() -> st.SearchStrategy[tuple[str, model.Body]]:
         st.tuples(st.just("stream_close"), stream_closes),
         st.tuples(st.just("export"), exports()),
         key_events,
+        session_bodies,
     )

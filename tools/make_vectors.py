@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 from tools.vectors import (  # noqa: E402 - the repository has to be on the path first
     bodies,
+    calls,
     case,
     cbor_cases,
     contents,
@@ -26,6 +27,8 @@ from tools.vectors import (  # noqa: E402 - the repository has to be on the path
     packages,
     pages,
     proofs,
+    session_bodies,
+    session_packages,
     statements,
 )
 
@@ -38,7 +41,10 @@ FAMILIES = (
     histories,
     contents,
     bodies,
+    session_bodies,
+    calls,
     packages,
+    session_packages,
 )
 
 

@@ -30,9 +30,17 @@ FORMAT_VERSION: Final = 1
 PARENTS_MAX: Final = 256
 KEY_STREAM: Final = "keys"
 KEY_TYPES: Final = frozenset({"genesis", "enrol", "rotate", "revoke"})
-PRODUCER_TYPES: Final = frozenset(
-    {"witness", "annotation", "import", "erasure", "stream_close", "export"}
+SESSION_TYPES: Final = frozenset(
+    {"session_open", "intent", "outcome", "reuse", "savepoint", "session_close"}
 )
+PRODUCER_TYPES: Final = SESSION_TYPES | {
+    "witness",
+    "annotation",
+    "import",
+    "erasure",
+    "stream_close",
+    "export",
+}
 ALL_TYPES: Final = KEY_TYPES | PRODUCER_TYPES
 
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")

@@ -1,4 +1,4 @@
-"""What is recorded: the bodies of all types as checked, immutable values (specs/03 to 07)."""
+"""What is recorded: the bodies of all types as checked, immutable values (specs/03 to 07, 10)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,19 @@ from ledger.model.groups import (
 )
 from ledger.model.keyevents import Enrol, Genesis, Key, Revoke, Rotate
 from ledger.model.raw import SECRET_HEADERS, Raw
+from ledger.model.session import (
+    CallId,
+    Change,
+    Decoded,
+    Frozen,
+    Intent,
+    Outcome,
+    Reuse,
+    Savepoint,
+    SessionClose,
+    SessionOpen,
+    check_parents,
+)
 from ledger.model.statements import Annotation, Erasure, Import, StreamClose
 from ledger.model.uncertainty import TokenProbability, Uncertainty
 from ledger.model.witness import Witness
@@ -36,6 +49,12 @@ BODIES: dict[str, type[Body]] = {
     "erasure": Erasure,
     "stream_close": StreamClose,
     "export": Export,
+    "session_open": SessionOpen,
+    "intent": Intent,
+    "outcome": Outcome,
+    "reuse": Reuse,
+    "savepoint": Savepoint,
+    "session_close": SessionClose,
 }
 
 
@@ -57,25 +76,35 @@ __all__ = [
     "SECRET_HEADERS",
     "Annotation",
     "Body",
+    "CallId",
     "Capture",
+    "Change",
     "Cost",
     "Data",
+    "Decoded",
     "Enrol",
     "Erasure",
     "Export",
+    "Frozen",
     "Genesis",
     "Group",
     "Import",
+    "Intent",
     "Key",
     "Meta",
     "Model",
+    "Outcome",
     "Output",
     "Raw",
     "Replay",
+    "Reuse",
     "Revoke",
     "Rotate",
+    "Savepoint",
     "Seal",
     "Selection",
+    "SessionClose",
+    "SessionOpen",
     "Source",
     "StreamClose",
     "StreamCount",
@@ -84,6 +113,7 @@ __all__ = [
     "Tools",
     "Uncertainty",
     "Witness",
+    "check_parents",
     "from_body",
     "to_body",
 ]

@@ -10,6 +10,7 @@
 | `token_source`, with a token count | `estimate`: what nobody vouches for is a guess |
 | `confidence`, with `logprobs` | their geometric mean, method `logprobs` (specs/03 §3) |
 | `confidence_method`, with a confidence | `heuristic` |
+| `cost_usd`, with `usage` and `prices` | what they make; `price_table` has to be given with it |
 | band, threshold, gate, total | computed by `derive`; when given, checked against it |
 
 The provider is never inferred from the model's name, unless `guess_provider` asks for it; it is
@@ -23,6 +24,8 @@ then recorded as `guessed`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -106,9 +109,7 @@ def witness(**fields: Unpack[BuildFields]) -> tuple[Witness, tuple[Archived, ...
         temporal=_present(
             Temporal(occurred_at=_time(given.get("occurred_at")), **given.take("execution_time_ms"))
         ),
-        cost=_present(
-            Cost(**given.take("response_time_ms", "tokens_used", "cost_usd", "price_table"))
-        ),
+        cost=_present(_cost(given)),
         capture=Capture(
             vantage=given.get("vantage", "manual"),
             **given.take("attempts", "request_id", "source"),
@@ -256,6 +257,27 @@ def _meta(given: _Given) -> Meta:
         domain=given.get("domain"),
         kappa_threshold=threshold,
         kappa_gate_passed=passed,
+    )
+
+
+def _cost(given: _Given) -> Cost:
+    usage, prices = _mapping(given.get("usage")), _mapping(given.get("prices"))
+    cost_usd = given.get("cost_usd")
+    if cost_usd is None and _is_map_of_numbers(usage) and _is_map_of_numbers(prices):
+        # what is out of range is refused below, with the field's name
+        with suppress(KeyError, OverflowError):
+            cost_usd = derive.cost(usage, prices)
+    return Cost(
+        cost_usd=cost_usd,
+        usage=None if usage is None else dict(usage),
+        prices=None if prices is None else dict(prices),
+        **given.take("response_time_ms", "tokens_used", "price_table"),
+    )
+
+
+def _is_map_of_numbers(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(key, str) and _is_number(number) for key, number in value.items()
     )
 
 

@@ -6,12 +6,14 @@
 | threshold | 0.95 critical, 0.85 important, 0.70 routine, 0.60 low_stakes | `threshold_mismatch` |
 | gate | score >= threshold | `gate_mismatch` |
 | total | prompt tokens + output tokens | `total_mismatch` |
+| cost | sum of usage x price / 1,000,000, in the order of the encoding | `cost_mismatch` |
 
 Comparisons are of IEEE 754 doubles as recorded: nothing is rounded first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from ledger.errors import RecordError
@@ -51,6 +53,21 @@ def total(prompt_tokens: int, output_tokens: int) -> int:
     return prompt_tokens + output_tokens
 
 
+def cost(usage: Mapping[str, int], prices: Mapping[str, float]) -> float:
+    """Return US dollars for billed units at prices per 1,000,000; both have the same keys.
+
+    Keys are names of the profile, added shortest first, then bytewise, so that equal maps have
+    equal sums.
+
+    >>> cost({"output_tokens": 8, "input_tokens": 16}, {"input_tokens": 0.25, "output_tokens": 0.5})
+    8e-06
+    """
+    sum_ = 0.0
+    for key in sorted(usage, key=lambda name: (len(name), name)):
+        sum_ += float(usage[key]) * prices[key]
+    return sum_ / 1_000_000.0
+
+
 def check_band(score: float, recorded: Band) -> None:
     """Raise `RecordError` `band_mismatch` unless the recorded band is the score's."""
     if recorded != band(score):
@@ -86,4 +103,13 @@ def check_total(prompt_tokens: int, output_tokens: int, recorded: int) -> None:
             "total_mismatch",
             f"output.total_tokens is {recorded}, the counts make "
             f"{total(prompt_tokens, output_tokens)}",
+        )
+
+
+def check_cost(usage: Mapping[str, int], prices: Mapping[str, float], recorded: float) -> None:
+    """Raise `RecordError` `cost_mismatch` unless the cost follows from usage and prices."""
+    if recorded != cost(usage, prices):
+        raise RecordError(
+            "cost_mismatch",
+            f"cost.cost_usd is {recorded}, usage and prices make {cost(usage, prices)}",
         )

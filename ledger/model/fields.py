@@ -86,6 +86,8 @@ class RunFields(TypedDict, total=False):
     tokens_used: int | None
     cost_usd: float | None
     price_table: str | None
+    usage: Mapping[str, int] | None
+    prices: Mapping[str, float] | None
 
 
 class RecordFields(TypedDict, total=False):

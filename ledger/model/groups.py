@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from ledger.model.base import Group
+from ledger.model.base import Group, check_references
 from ledger.model.derive import Criticality
 from ledger.model.free import free_map
 from ledger.model.values import (
@@ -22,6 +22,7 @@ from ledger.model.values import (
     Name,
     Names256,
     Names1024,
+    Operation,
     Ratio,
     Ref,
     Time,
@@ -29,6 +30,8 @@ from ledger.model.values import (
 
 ProviderSource = Literal["stated", "endpoint", "guessed"]
 TokenSource = Literal["provider", "tokenizer", "estimate"]
+UNITS_MAX = 16
+
 Vantage = Literal["transport", "hook", "manual", "imported"]
 
 
@@ -128,6 +131,15 @@ class Temporal(Group):
     execution_time_ms: Amount | None = None
 
 
+def _named_units(value: dict[str, Any]) -> dict[str, Any]:
+    check_references(value)
+    return value
+
+
+_UnitCount = Field(min_length=1, max_length=UNITS_MAX)
+_Units = AfterValidator(_named_units)
+
+
 class Cost(Group):
     """Time, tokens and money that the caller spent (specs/03 §1.9)."""
 
@@ -135,10 +147,17 @@ class Cost(Group):
     tokens_used: Count | None = None
     cost_usd: Amount | None = None
     price_table: Name | None = None
+    usage: Annotated[dict[Operation, Count], _UnitCount, _Units] | None = None
+    prices: Annotated[dict[Operation, Amount], _UnitCount, _Units] | None = None
 
     @model_validator(mode="after")
     def _a_cost_has_prices(self) -> Self:
         both_or_neither("price_table", self.price_table, "cost_usd", self.cost_usd)
+        usage, prices = self.usage, self.prices
+        if usage is not None and prices is not None and usage.keys() != prices.keys():
+            raise ValueError("prices and usage must have the same keys")
+        if (prices is not None) != (usage is not None and self.cost_usd is not None):
+            raise ValueError("prices must be there iff usage and cost_usd are")
         return self
 
 

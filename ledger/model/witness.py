@@ -85,3 +85,6 @@ class Witness(Body):
         if data.prompt_tokens is not None and output.output_tokens is not None:
             assert output.total_tokens is not None  # its presence was checked before
             derive.check_total(data.prompt_tokens, output.output_tokens, output.total_tokens)
+        cost = self.cost
+        if cost and cost.usage and cost.prices and cost.cost_usd is not None:
+            derive.check_cost(cost.usage, cost.prices, cost.cost_usd)

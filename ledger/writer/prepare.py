@@ -1,4 +1,4 @@
-"""A draft looked over, before it gets its place (specs/03, specs/06).
+"""A draft looked over, before it gets its place (specs/03, 06 and 10).
 
 All that does not depend on the place in the log happens here, in the caller's own thread: the body
 is validated, content is checked, and large content becomes durable. A draft that fails does so
@@ -19,7 +19,7 @@ from ledger.errors import ContentError, LogError, RecordError
 from ledger.formats import cbor
 from ledger.formats import content as formats
 from ledger.formats.content import ContentRef, references
-from ledger.formats.payload import KEY_TYPES
+from ledger.formats.payload import KEY_TYPES, SESSION_TYPES
 from ledger.store import INLINE_MAX_BYTES, Blob, ContentStore
 from ledger.store.content import PIECE_BYTES
 from ledger.writer.bodies import encode_model
@@ -44,8 +44,10 @@ class Prepared:
     draft: Draft | None = None
 
 
-def prepare(draft: Draft, store: ContentStore, *, salted: bool) -> Prepared:
-    """Look a draft over and make its large content durable.
+def prepare(
+    draft: Draft, store: ContentStore, *, salted: bool, session: str | None = None
+) -> Prepared:
+    """Look a draft over and make its large content durable; `session` is its stream's.
 
     Raises `RecordError` for the body, `ContentError` for content that is not what its reference
     says, `LogError("key_event_invalid")` for types that have a call of their own, `StoreError`.
@@ -56,7 +58,10 @@ def prepare(draft: Draft, store: ContentStore, *, salted: bool) -> Prepared:
         raise LogError("key_event_invalid", f"use {_ELSEWHERE[draft.type]}() for {draft.type}")
     if draft.type == "annotation" and not draft.parents:
         raise RecordError("body_invalid", "an annotation names the statements it is about")
-    made = prepare_body(draft.type, draft.body, salted=salted)
+    body = _model(draft.type, draft.body)
+    if draft.type in SESSION_TYPES:
+        _check_session(body, draft, salted=salted, session=session)
+    made = prepare_body(draft.type, body, salted=salted)
     made.parents = draft.parents
     made.blobs = [blob for item in draft.contents for blob in _store(item, store, salted=salted)]
     made.draft = draft
@@ -65,16 +70,36 @@ def prepare(draft: Draft, store: ContentStore, *, salted: bool) -> Prepared:
 
 def prepare_body(kind: str, body: BodyLike, *, salted: bool) -> Prepared:
     """A statement without parents and content; raises `RecordError` for its body."""
-    if not isinstance(body, model.Body):
-        body = model.from_body(kind, dict(body))
-    elif type(body) is not model.BODIES.get(kind):
-        raise RecordError("body_invalid", f"{type(body).__name__} is no body of {kind}")
+    body = _model(kind, body)
     encoded = encode_model(body)
     if not _evidently(encoded, salted=salted):
         for ref in references(model.to_body(body)):
             if ref.salted != salted:
                 raise RecordError("body_invalid", _salt_message(salted))
     return Prepared(kind, encoded)
+
+
+def _model(kind: str, body: BodyLike) -> model.Body:
+    if not isinstance(body, model.Body):
+        return model.from_body(kind, dict(body))
+    if type(body) is not model.BODIES.get(kind):
+        raise RecordError("body_invalid", f"{type(body).__name__} is no body of {kind}")
+    return body
+
+
+def _check_session(body: model.Body, draft: Draft, *, salted: bool, session: str | None) -> None:
+    """What a body of specs/10 needs of its envelope and its ledger (specs/10 §1, §2, §4)."""
+    if session is None:
+        raise RecordError(
+            "body_invalid",
+            f"{draft.type} needs a session",
+            hint="open the stream with session=...",
+        )
+    model.check_parents(body, len(draft.parents))
+    if isinstance(body, model.SessionOpen) and (body.call_key is not None) != salted:
+        raise RecordError("body_invalid", "call_key must be there iff the ledger is salted")
+    if isinstance(body, model.Outcome) and body.decoded is not None and salted:
+        raise RecordError("body_invalid", "decoded must not be there in a salted ledger")
 
 
 def encode_body(body: dict[str, Any]) -> bytes:

@@ -90,6 +90,11 @@ class Writer:
         """The stream that this writer holds; None before its first append."""
         return self._stream.id if self._stream else None
 
+    @property
+    def session(self) -> str | None:
+        """The session that this writer's statements belong to."""
+        return self._session
+
     def append(self, request: Request) -> list[Receipt]:
         """Append a request durably; see `GroupCommit.submit`."""
         return self._group.submit(request)

@@ -24,7 +24,7 @@ from verifier.errors import Refused
 ENVELOPE = {"vif": 1, "id": lab.PAYLOADS[1].id, "created_at": lab.PAYLOADS[1].created_at}
 LEDGER = {"origin": lab.LEDGER.origin, "genesis": lab.LEDGER.genesis}
 AUDITOR = Auditor([lab.GENESIS_STATEMENT])
-POLICY = {"band_mismatch", "threshold_mismatch", "gate_mismatch", "total_mismatch"}
+POLICY = {"band_mismatch", "threshold_mismatch", "gate_mismatch", "total_mismatch", "cost_mismatch"}
 
 
 def ledger_body(kind: str, data: bytes) -> Any:
@@ -47,12 +47,30 @@ def verifier_body(kind: str, data: bytes) -> Any:
     place: dict[str, Any] = {"id": lab.STREAM, "seq": 0, "ledger": LEDGER}
     if type(close) is int and 1 < close <= 2**63:
         place = {"id": lab.STREAM, "seq": close - 1, "prev": bytes(32)}
-    parents = [{"id": lab.PAYLOADS[0].id, "leaf_hash": lab.LEAVES[0]}]
-    envelope = ENVELOPE | {"type": kind, "body": body, "stream": place, "parents": parents}
+    envelope = ENVELOPE | {"type": kind, "body": body, "stream": place}
+    if kind in payload.SESSION_TYPES:
+        envelope["session"] = lab.SESSION
+    count = parents_of(kind, body)
+    if count:
+        envelope["parents"] = [
+            {"id": lab.PAYLOADS[0].id, "leaf_hash": number.to_bytes(32)} for number in range(count)
+        ]
     statement = lab.sign(cbor.encode(envelope), lab.PRODUCER, lab.STREAM)
     for code in AUDITOR.codes(1, statement):
-        raise Refused(code, "judged")
+        if code != "session_invalid":  # is about the ledger's salts, not about the body
+            raise Refused(code, "judged")
     return True
+
+
+def parents_of(kind: str, body: dict[str, Any]) -> int:
+    """How many parents a statement needs for its body to be all that is judged."""
+    counted = {"session_open": "run", "intent": "attempt", "reuse": "calls"}.get(kind)
+    if counted is None:
+        return 1
+    number = body.get(counted)
+    if type(number) is not int:
+        return 1
+    return min(max(number, 0), 256) if kind == "reuse" else int(number > 1)
 
 
 def both_bodies(kind: str, body: Any) -> Outcome | None:

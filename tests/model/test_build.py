@@ -29,6 +29,26 @@ def test_the_least_witness_has_sensible_defaults() -> None:
     assert [item.data for item in contents] == [b"hi"]
 
 
+PRICED: dict[str, Any] = {"usage": {"u": 1}, "prices": {"u": 1.0}, "price_table": "p"}
+
+
+def test_a_cost_follows_from_units_and_prices() -> None:
+    """Units and prices make the cost; units alone are recorded without one."""
+    units = {"output_tokens": 8, "input_tokens": 16}
+    prices = {"input_tokens": 0.25, "output_tokens": 0.5}
+    record, _ = witness(model="m", prompt="p", usage=units, prices=prices, price_table="lab 1")
+    assert record.cost is not None
+    assert record.cost.cost_usd == 8e-06
+    assert from_body("witness", to_body(record)) == record
+    alone, _ = witness(model="m", prompt="p", usage=units)
+    assert to_body(alone)["cost"] == {"usage": units}
+    free, _ = witness(model="m", prompt="p", usage={"u": 0}, prices={"u": 0}, price_table="lab 1")
+    assert free.cost is not None
+    assert free.cost.cost_usd == 0.0
+    none, _ = witness(model="m", prompt="p", usage={}, prices={})
+    assert none.cost is None
+
+
 def test_what_is_built_can_be_read_back() -> None:
     """Every keyword at once makes a body that the strict reader accepts."""
     given: dict[str, Any] = {
@@ -75,8 +95,10 @@ def test_what_is_built_can_be_read_back() -> None:
         "execution_time_ms": 1,
         "response_time_ms": 1,
         "tokens_used": 5,
-        "cost_usd": 0,
+        "cost_usd": 3,
         "price_table": "p",
+        "usage": {"input_tokens": 1_000_000},
+        "prices": {"input_tokens": 3},
         "operation": "chat",
         "writer": "w",
         "task_criticality": "critical",
@@ -179,6 +201,17 @@ def test_logprobs_give_confidence_unless_it_is_stated() -> None:
         ({"operation": ""}, "body_invalid"),
         ({"vantage": "imported"}, "body_invalid"),
         ({"cost_usd": 1.0}, "body_invalid"),
+        ({"usage": {"u": 1}, "prices": {"u": 1.0}}, "body_invalid"),
+        ({**PRICED, "cost_usd": 2e-06}, "cost_mismatch"),
+        ({**PRICED, "usage": {"v": 1}}, "body_invalid"),
+        ({**PRICED, "usage": {"u": 10**400}}, "body_invalid"),
+        ({**PRICED, "usage": {"u": 1.5}}, "body_invalid"),
+        ({**PRICED, "usage": {"u": "1"}}, "body_invalid"),
+        ({**PRICED, "usage": [("u", 1)]}, "body_invalid"),
+        ({**PRICED, "usage": {1: 1}, "prices": {1: 1.0}}, "body_invalid"),
+        ({**PRICED, "prices": {"u": 1e308}, "usage": {"u": 100}}, "body_invalid"),
+        ({**PRICED, "prices": {"u": float("nan")}}, "body_invalid"),
+        ({**PRICED, "prices": {"u": -1.0}}, "body_invalid"),
         ({"top_k_probs": 5}, "body_invalid"),
         ({"logprobs": 5}, "record_invalid"),
         ({"logprobs": [0.5]}, "record_invalid"),

@@ -1,4 +1,4 @@
-"""Bodies other than witnesses refuse what specs/03 §5 and §6, 04, 05, 06 and 07 do not allow."""
+"""Bodies other than witnesses refuse what specs/03 §5 and §6, 04 to 07, and 10 do not allow."""
 
 from __future__ import annotations
 
@@ -36,6 +36,31 @@ GOOD: dict[str, dict[str, Any]] = {
     "enrol": {"role": "log", "key": KEY},
     "rotate": {"old_kid": bytes(32), "key": KEY},
     "revoke": {"kid": bytes(32), "last_good_index": 0, "reason": "lost"},
+    "session_open": {
+        "run": 1,
+        "writer": "w",
+        "on_unknown": "ask",
+        "environment": REF,
+        "frozen": [],
+    },
+    "intent": {
+        "call": {"digest": bytes(32), "replicate": 1},
+        "attempt": 1,
+        "method": "POST",
+        "url": "https://api.example.org/v1",
+    },
+    "outcome": {"status": "failed", "reason": "not_sent"},
+    "reuse": {"calls": 1},
+    "savepoint": {"stage": "s", "complete": True, "state": REF},
+    "session_close": {
+        "run": 1,
+        "status": "complete",
+        "answered": 0,
+        "failed": 0,
+        "unknown": 0,
+        "reused": 0,
+        "unpriced": 0,
+    },
 }
 
 

@@ -66,6 +66,29 @@ def test_the_total_is_the_sum() -> None:
     assert refused(changed(full(), output__total_tokens=16)).code == "total_mismatch"
 
 
+def test_the_cost_is_what_units_and_prices_make() -> None:
+    """Added in the order of the encoding, compared exactly; another cost is `cost_mismatch`."""
+    cost = {
+        "price_table": "p",
+        "usage": {"aa": 1, "c": 1, "b": 1},
+        "prices": {"aa": 0.1, "b": 0.2, "c": 0.3},
+    }
+    right = ((0.0 + 0.2) + 0.3 + 0.1) / 1_000_000.0
+    other = ((0.0 + 0.1) + 0.2 + 0.3) / 1_000_000.0
+    assert right != other
+    from_body("witness", {**full(), "cost": {**cost, "cost_usd": right}})
+    for wrong in (other, 0.0, 0.01):
+        body = {**full(), "cost": {**cost, "cost_usd": wrong}}
+        assert refused(body).code == "cost_mismatch"
+
+
+def test_a_count_beyond_doubles_is_rounded_before_it_is_multiplied() -> None:
+    """`usage` is an integer of up to 2^63 - 1; the product is one of doubles."""
+    cost = {"price_table": "p", "usage": {"u": 2**63 - 1}, "prices": {"u": 3.0}}
+    body = {**full(), "cost": {**cost, "cost_usd": float(2**63) * 3.0 / 1_000_000.0}}
+    from_body("witness", body)
+
+
 def test_body_invalid_goes_before_derived_values() -> None:
     """A body that has no right shape is not judged by its derived values."""
     body = changed(full(), output__total_tokens=16, cost__tokens_used=-1)

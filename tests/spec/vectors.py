@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import LedgerError
-from ledger.formats import cbor, content, cose, merkle, note, payload, proof_file
+from ledger.errors import FormatError, LedgerError
+from ledger.formats import call, cbor, content, cose, merkle, note, payload, proof_file
 from ledger.keys import ed25519, trust
 from ledger.keys.events import KeyHistory
 
@@ -163,6 +163,20 @@ def _body(folder: Path, case: Arguments) -> None:
     assert cbor.encode(model.to_body(record)) == data
 
 
+def _call(folder: Path, case: Arguments) -> None:
+    body = _input(folder) if (folder / "input.bin").exists() else None
+    key = bytes.fromhex(case["key"]) if "key" in case else None
+    digest = call.call_digest(case["method"], case["url"], case["request_headers"], body, key)
+    if digest.hex() != case["digest"]:
+        raise FormatError("call_mismatch", "another digest")
+
+
+def _call_url(folder: Path, case: Arguments) -> None:
+    url = call.call_url(case["sent"])
+    assert url == case["url"]
+    assert call.call_url(url) == url
+
+
 KINDS: dict[str, Callable[[Path, Arguments], None]] = {
     "cbor": _cbor,
     "statement": _statement,
@@ -177,4 +191,6 @@ KINDS: dict[str, Callable[[Path, Arguments], None]] = {
     "trust": _trust,
     "content": _content,
     "body": _body,
+    "call": _call,
+    "call_url": _call_url,
 }

@@ -15,8 +15,11 @@ from ledger.formats import cbor, content, merkle, note
 from ledger.formats.payload import KEY_STREAM
 from ledger.keys.signer import Ed25519Signer
 from tools.vectors import lab
+from tools.vectors.case import Case
 
 Files = dict[str, bytes]
+
+GENESIS = lab.LEDGER.genesis.hex()
 
 LISTS = {"manifest-sha256.txt", "tagmanifest-sha256.txt", "seal-sha256.txt"}
 TAGS = LISTS | {"bagit.txt", "bag-info.txt"}
@@ -142,6 +145,45 @@ class Log:
         head = note.Checkpoint(lab.ORIGIN, len(leaves), merkle.root_of(leaves))
         key = self.log_key
         return note.sign_checkpoint(head, lab.ORIGIN, key.sign, key.public_key)
+
+
+def whole(log: Log, content: Files, **change: Any) -> Files:
+    """Return the signed package of a whole log; appends the export statement."""
+    files = sealed(PAGES | content)
+    log.export(files, **change)
+    return bag(files | log.tiles())
+
+
+def package_case(
+    name: str,
+    told: str,
+    files: Files,
+    known_head: str | None,
+    expect: str = "ok",
+    *,
+    exit_code: int | None = None,
+    genesis: str | None = GENESIS,
+    codes: tuple[str, ...] = (),
+    notes: tuple[str, ...] | None = None,
+) -> Case:
+    """Make a case; `codes` are findings of severity limit, which a package may have and be good.
+
+    `notes` are those of severity note, None when they are not looked at.
+    """
+    code = (0 if expect == "ok" else 1) if exit_code is None else exit_code
+    arguments: dict[str, Any] = {
+        "trust": genesis,
+        "known_head": known_head,
+        "exit_code": code,
+        "codes": list(codes),
+    }
+    if notes is not None:
+        arguments["notes"] = list(notes)
+    zip_file = files.pop("package.zip", None)
+    put = {f"package/{path}": data for path, data in files.items()}
+    if zip_file is not None:
+        put["package.zip"] = zip_file
+    return Case(f"package_{name}", "package", told, expect, arguments, put)
 
 
 def archive(*texts: str) -> Files:

@@ -81,6 +81,18 @@ def _accepted() -> Iterator[Case]:
     yield body_case("witness_other_params", "any values under names", "witness", body)
     body = smallest(("model.model_id", "ü" * 128))
     yield body_case("witness_name_256", "a name of 256 bytes", "witness", body)
+    body = lab.priced_witness_body()
+    yield body_case("witness_priced", "a cost that follows from units and prices", "witness", body)
+    del body["cost"]["prices"], body["cost"]["cost_usd"], body["cost"]["price_table"]
+    yield body_case("witness_usage", "units without prices", "witness", body)
+    body["cost"] = {"cost_usd": (0.0 + 0.2 + 0.3 + 0.1) / 1_000_000.0, "price_table": "lab 1",
+                    "usage": {"b": 1, "c": 1, "aa": 1},
+                    "prices": {"b": 0.2, "c": 0.3, "aa": 0.1}}  # fmt: skip
+    yield body_case("witness_priced_order", "added shortest name first, then bytewise", "witness",
+                    body)  # fmt: skip
+    body["cost"] = {"cost_usd": 9223372036854775807.0 * 3.0 / 1_000_000.0, "price_table": "lab 1",
+                    "usage": {"u": 2**63 - 1}, "prices": {"u": 3.0}}  # fmt: skip
+    yield body_case("witness_priced_large", "a count that no double holds", "witness", body)
     for name, value in [("prose", ""), ("integer", -7), ("float", 0.5), ("boolean", False)]:
         yield body_case(
             f"annotation_{name}",

@@ -23,6 +23,8 @@ KINDS = frozenset(
         "trust",
         "content",
         "body",
+        "call",
+        "call_url",
         "package",
     }
 )

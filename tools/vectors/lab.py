@@ -180,6 +180,14 @@ def full_witness_body() -> dict[str, Any]:
     }
 
 
+def priced_witness_body() -> dict[str, Any]:
+    """Return a witness body whose cost follows from units and prices (specs/03 section 2)."""
+    usage = {"input_tokens": 16, "output_tokens": 8}
+    prices = {"input_tokens": 0.25, "output_tokens": 0.5}
+    cost = {"cost_usd": 8e-06, "price_table": "lab 1", "usage": usage, "prices": prices}
+    return witness_body() | {"cost": cost}
+
+
 GENESIS = _genesis()
 GENESIS_STATEMENT = sign(encode_payload(GENESIS), AUTHORITY, KEY_STREAM)
 LEDGER = LedgerName(ORIGIN, merkle.hash_leaf(GENESIS_STATEMENT))

@@ -20,10 +20,10 @@ from ledger.export import export
 from ledger.formats import cbor, cose, merkle
 from ledger.formats.proof_file import write_consistency
 from tools.vectors import lab
-from tools.vectors.bagged import PAGES, Files, Log, archive, bag, sealed, zipped
+from tools.vectors.bagged import PAGES, Files, Log, archive, bag, sealed, whole, zipped
+from tools.vectors.bagged import package_case as _case
 from tools.vectors.case import Case
 
-_GENESIS = lab.LEDGER.genesis.hex()
 _PROMPT, _ANSWER, _WHY = "What is 6 times 7?", "42", "equal"
 _RUN, _SCORES, _SESSION = "run-1/main", "scores", "run-1"
 _STRANGER = lab.signer(9, lab.PRODUCER.name, "producer")
@@ -40,32 +40,6 @@ def cases() -> Iterator[Case]:
     yield from _anchored()
     yield from _parts()
     yield from _zips()
-
-
-def _case(
-    name: str,
-    told: str,
-    files: Files,
-    known_head: str | None,
-    expect: str = "ok",
-    *,
-    exit_code: int | None = None,
-    genesis: str | None = _GENESIS,
-    codes: tuple[str, ...] = (),
-) -> Case:
-    """Make a case; `codes` are findings of severity limit, which a package may have and be good."""
-    code = (0 if expect == "ok" else 1) if exit_code is None else exit_code
-    arguments: dict[str, Any] = {
-        "trust": genesis,
-        "known_head": known_head,
-        "exit_code": code,
-        "codes": list(codes),
-    }
-    zip_file = files.pop("package.zip", None)
-    put = {f"package/{path}": data for path, data in files.items()}
-    if zip_file is not None:
-        put["package.zip"] = zip_file
-    return Case(f"package_{name}", "package", told, expect, arguments, put)
 
 
 def _exported() -> Iterator[Case]:
@@ -134,10 +108,7 @@ def _story(length: int = 4) -> Log:
 
 
 def _whole(log: Log, content: Files | None = None, **change: Any) -> Files:
-    """Return the signed package of a whole log; appends the export statement."""
-    files = sealed(PAGES | (archive(*_TEXTS) if content is None else content))
-    log.export(files, **change)
-    return bag(files | log.tiles())
+    return whole(log, archive(*_TEXTS) if content is None else content, **change)
 
 
 def _limited() -> Iterator[Case]:
@@ -330,9 +301,11 @@ def _anchored() -> Iterator[Case]:
 def _parts() -> Iterator[Case]:
     """A session, with records left out or proofs that lead elsewhere."""
 
+    copies = {f"data/session/analysis_results/{n:08}.txt": _ANSWER.encode() for n in (1, 2, 3)}
+
     def part(leave_out: int | None = None) -> tuple[Log, Files]:
         log = _story()
-        files = sealed(PAGES | archive(_PROMPT, _ANSWER))
+        files = sealed(PAGES | archive(_PROMPT, _ANSWER) | copies)
         log.export_session(files, _SESSION, {"keys": 1, _RUN: 3})
         return log, files | log.proved({0, 1, 2, 3, 5} - {leave_out})
 

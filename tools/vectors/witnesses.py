@@ -9,6 +9,8 @@ from tools.vectors import lab
 from tools.vectors.body import DROP, Body, altered, body_case, scored, smallest
 from tools.vectors.case import Case
 
+_PRICED = ("cost.usage", "cost.prices")
+
 
 def cases() -> Iterator[Case]:
     """Yield the cases of kind body for witnesses that are refused."""
@@ -21,6 +23,11 @@ def cases() -> Iterator[Case]:
 
 def _full(path: str, value: Any) -> Body:
     return altered(lab.full_witness_body(), path, value)
+
+
+def _priced(path: str, value: Any) -> Body:
+    """Return a witness with costs that follow from units and prices, altered."""
+    return altered(lab.priced_witness_body(), path, value)
 
 
 def _witness(name: str, told: str, body: Body, expect: str = "body_invalid") -> Case:
@@ -121,6 +128,26 @@ def _values() -> Iterator[Case]:
         ("cost.response_time_ms", [431]),
         ("cost.tokens_used", [16.0]),
         ("cost.cost_usd", [1, -0.01]),
+        (
+            "cost.usage",
+            [
+                {},
+                [],
+                {"A": 1},
+                {"": 1},
+                {"u" * 65: 1},
+                {f"u{n}": 1 for n in range(17)},
+                {"u": -1},
+                {"u": 1.0},
+                {"u": True},
+                {"u": 2**63},
+                {"blake3": 1},
+            ],
+        ),
+        (
+            "cost.prices",
+            [{}, {"u": 1}, {"input_tokens": 0.25}, {"input_tokens": 0.25, "output_tokens": -0.5}],
+        ),
         ("capture.vantage", ["proxy", ""]),
         ("capture.attempts", [0, 10001, 2.0]),
         ("capture.source", [{}, "inspect"]),
@@ -145,7 +172,7 @@ def _values() -> Iterator[Case]:
             yield _witness(
                 f"{path.replace('.', '_')}_{number}",
                 f"{path} is out of its type or range",
-                _full(path, value),
+                _full(path, value) if path not in _PRICED else _priced(path, value),
             )
 
 
@@ -224,6 +251,15 @@ def _presence() -> Iterator[Case]:
             f"{path} is there though it must not be",
             smallest((path, value)),
         )
+    for path in ("cost.prices", "cost.usage", "cost.cost_usd"):
+        body = _priced(path, DROP)
+        if path == "cost.cost_usd":
+            body = altered(body, "cost.price_table", DROP)
+        yield _witness(
+            f"prices_without_{path.removeprefix('cost.')}",
+            f"{path} is missing beside the other two",
+            body,
+        )
     counted = [("output.output_tokens", 2), ("output.token_source", "provider")]
     yield _witness(
         "total_without_prompt",
@@ -262,3 +298,26 @@ def _derived() -> Iterator[Case]:
             _full("output.total_tokens", value),
             "total_mismatch",
         )
+    for name, told, change in [
+        ("cost", "another cost", {"cost_usd": 8.000000000000001e-06}),
+        ("zero", "no cost", {"cost_usd": 0.0}),
+        ("usage", "a unit more", {"usage": {"input_tokens": 17, "output_tokens": 8}}),
+        ("price", "another price", {"prices": {"input_tokens": 0.25, "output_tokens": 0.25}}),
+        (
+            "order",
+            "added in another order than that of the encoding",
+            {
+                "usage": {"b": 1, "c": 1, "aa": 1},
+                "prices": {"b": 0.2, "c": 0.3, "aa": 0.1},
+                "cost_usd": (0.0 + 0.1 + 0.2 + 0.3) / 1_000_000.0,
+            },
+        ),
+        (
+            "overflow",
+            "a sum beyond all doubles",
+            {"prices": {"input_tokens": 1.7e308, "output_tokens": 1.7e308}},
+        ),
+    ]:
+        body = lab.priced_witness_body()
+        body["cost"] |= change
+        yield _witness(f"cost_{name}", told, body, "cost_mismatch")
