@@ -20,33 +20,49 @@ from ledger.model.raw import HEADER_NAME, HEADERS_MAX, SECRET_HEADERS
 HEADERS_MAX_BYTES = 8192
 """Room for one of the two header maps in a statement, which has 65,535 bytes for everything."""
 
-DEFAULT_HEADERS = frozenset(
-    {
-        "anthropic-version",
-        "cf-ray",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "date",
-        "openai-model",
-        "openai-processing-ms",
-        "openai-version",
-        "request-id",
-        "retry-after",
-        "server",
-        "user-agent",
-        "x-amzn-requestid",
-        "x-ms-region",
-        "x-ratelimit-limit-requests",
-        "x-ratelimit-limit-tokens",
-        "x-ratelimit-remaining-requests",
-        "x-ratelimit-remaining-tokens",
-        "x-request-id",
-        "x-stainless-lang",
-        "x-stainless-package-version",
-        "x-stainless-retry-count",
-    }
+_LIMITS = ("limit", "remaining", "reset")
+_RATE_LIMITS = frozenset(
+    f"x-ratelimit-{said}-{what}"
+    for said in _LIMITS
+    for what in ("requests", "tokens", "project-requests", "project-tokens")
+) | frozenset(
+    f"anthropic-ratelimit-{what}-{said}"
+    for said in _LIMITS
+    for what in ("requests", "tokens", "input-tokens", "output-tokens")
 )
+DEFAULT_HEADERS = _RATE_LIMITS | {
+    "anthropic-beta",
+    "anthropic-version",
+    "apim-request-id",
+    "azureml-model-session",
+    "cf-ray",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "openai-beta",
+    "openai-model",
+    "openai-processing-ms",
+    "openai-version",
+    "request-id",
+    "retry-after",
+    "retry-after-ms",
+    "server",
+    "user-agent",
+    "x-amzn-bedrock-input-token-count",
+    "x-amzn-bedrock-invocation-latency",
+    "x-amzn-bedrock-output-token-count",
+    "x-amzn-requestid",
+    "x-envoy-upstream-service-time",
+    "x-groq-region",
+    "x-ms-region",
+    "x-request-id",
+    "x-should-retry",
+    "x-stainless-lang",
+    "x-stainless-package-version",
+    "x-stainless-retry-count",
+}
+"""What says how a call went, and nothing of whose account it was (`openai-organization` is not)."""
 
 
 class HeaderAllowList:

@@ -22,7 +22,7 @@ from typing import Any
 
 from ledger.capture import fitting
 from ledger.capture.importing import moment
-from ledger.capture.openai_chat import read_exchange
+from ledger.capture.readers.openai_chat import read_exchange
 from ledger.errors import ImportSourceError, RecordError
 from ledger.model.confidence import read_logprobs
 from ledger.model.fields import WitnessFields

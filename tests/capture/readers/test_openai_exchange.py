@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.capture.openai_chat import read_exchange
+from ledger.capture.readers.openai_chat import read_exchange
 from ledger.errors import LedgerError
 from ledger.model import Witness
 from ledger.model.archive import Media

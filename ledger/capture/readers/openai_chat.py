@@ -6,6 +6,7 @@
 | request `messages`, canonical JSON | `prompt` |
 | `temperature`, `top_p`, `top_k`, `seed`, `max_completion_tokens` or `max_tokens` | `replay` |
 | the parameters of `OTHER_PARAMETERS` | `parameters` |
+| messages of tools after the model's last message | `tool_results`, `tool_ids` by their ids |
 | response `choices[0].message.content` | `output`, as text |
 | … with tool calls, without text, or with several choices | `output`, as canonical JSON |
 | `choices[0].finish_reason` | `finish_reason` |
@@ -14,22 +15,49 @@
 | `usage` | token counts, `token_source` `provider`, `tokens_used` |
 | `id`, `system_fingerprint` | `request_id`, `system_fingerprint` |
 
+Structured output is text of the message like any other; its schema is in `parameters`.
+
 Raw bodies are archived whatever they say. A body that is not understood, or a value that does not
 fit its field, leaves the field absent; the only error is a `LedgerError`.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from ledger.capture import fitting
-from ledger.errors import RecordError
-from ledger.formats.values import COUNT_MAX
+from ledger.capture.readers import usage
+from ledger.capture.readers.openai_chunks import assemble
+from ledger.capture.readers.reading import (
+    Fields,
+    merged,
+    put,
+    put_calls,
+    put_logprobs,
+    put_others,
+    put_results,
+    put_sampling,
+    put_tokens,
+)
+from ledger.capture.readers.reading import tier as price_context
 from ledger.model.archive import BYTES, JSON, Media
-from ledger.model.confidence import read_logprobs
 from ledger.model.fields import Given
 from ledger.model.groups import TokenSource
 
+__all__ = [
+    "OPERATION",
+    "OTHER_PARAMETERS",
+    "Document",
+    "ExchangeFields",
+    "assemble",
+    "billed",
+    "price_context",
+    "read_answer",
+    "read_exchange",
+    "read_request",
+]
+
+OPERATION = "chat"
 OTHER_PARAMETERS = (
     "frequency_penalty",
     "logit_bias",
@@ -65,6 +93,7 @@ class ExchangeFields(TypedDict, total=False):
     prompt_tokens: int
     tool_ids: list[str]
     tool_parameters: Given
+    tool_results: Given
     output: Given
     output_tokens: int
     token_source: TokenSource
@@ -90,18 +119,12 @@ def read_exchange(request: Document, response: Document = None) -> ExchangeField
     `RecordError` `record_invalid` for a parsed body that JSON cannot say.
     """
     asked, answered = fitting.as_map(_parsed(request)), fitting.as_map(_parsed(response))
-    fields: ExchangeFields = {}
-    _set(fields, "request", _body(request))
-    _set(fields, "response", _body(response))
-    _read_request(fields, asked)
-    _read_answer(fields, answered)
-    _set(fields, "model", fields.get("actual_model") or fields.get("requested_model"))
-    return fields
-
-
-def _set(fields: ExchangeFields, key: str, value: object) -> None:
-    if value is not None:
-        fields[key] = value  # type: ignore[literal-required]
+    fields: Fields = {}
+    put(fields, "request", _body(request))
+    put(fields, "response", _body(response))
+    fields |= merged(read_request(asked), read_answer(answered))
+    put(fields, "model", fields.get("actual_model") or fields.get("requested_model"))
+    return cast(ExchangeFields, fields)
 
 
 def _parsed(body: Document) -> Any:
@@ -117,62 +140,70 @@ def _body(body: Document) -> Given | None:
     return body
 
 
-def _read_request(fields: ExchangeFields, asked: dict[str, Any]) -> None:
-    _set(fields, "requested_model", fitting.name(asked.get("model")))
-    if fitting.as_list(asked.get("messages")):
-        _set(fields, "prompt", asked["messages"])
-    _set(fields, "replay_seed", fitting.integer(asked.get("seed")))
-    _set(fields, "temperature", fitting.amount(asked.get("temperature")))
-    _set(fields, "top_p", fitting.ratio(asked.get("top_p")))
-    _set(fields, "top_k", fitting.count(asked.get("top_k")))
+def read_request(asked: dict[str, Any]) -> Fields:
+    """Return what the request body says."""
+    fields: Fields = {}
+    put(fields, "requested_model", fitting.name(asked.get("model")))
+    messages = fitting.as_list(asked.get("messages"))
+    if messages:
+        fields["prompt"] = messages
+        _read_results(fields, [fitting.as_map(message) for message in messages])
     limit = asked.get("max_completion_tokens")
-    _set(fields, "max_tokens", fitting.count(asked.get("max_tokens") if limit is None else limit))
-    others = {key: asked[key] for key in OTHER_PARAMETERS if key in asked}
-    _set(fields, "parameters", fitting.parameters(others))
+    put_sampling(fields, asked, asked.get("max_tokens") if limit is None else limit)
+    put_others(fields, asked, OTHER_PARAMETERS)
+    return fields
 
 
-def _read_answer(fields: ExchangeFields, answered: dict[str, Any]) -> None:
-    _set(fields, "actual_model", fitting.name(answered.get("model")))
-    _set(fields, "system_fingerprint", fitting.name(answered.get("system_fingerprint")))
-    _set(fields, "request_id", fitting.name(answered.get("id")))
-    usage = fitting.as_map(answered.get("usage"))
-    _set(fields, "prompt_tokens", fitting.count(usage.get("prompt_tokens")))
-    _set(fields, "output_tokens", fitting.count(usage.get("completion_tokens")))
-    _set(fields, "tokens_used", fitting.count(usage.get("total_tokens")))
-    if fields.get("prompt_tokens", 0) + fields.get("output_tokens", 0) > COUNT_MAX:
-        del fields["prompt_tokens"], fields["output_tokens"]
-    if "prompt_tokens" in fields or "output_tokens" in fields:
-        _set(fields, "token_source", "provider")
+def _read_results(fields: Fields, messages: list[dict[str, Any]]) -> None:
+    calls = [call for message in messages for call in _tool_calls(message)]
+    names = {call["id"]: call["name"] for call in calls if isinstance(call.get("id"), str)}
+    said = [number for number, one in enumerate(messages) if one.get("role") == "assistant"]
+    returned: list[dict[str, Any]] = []
+    for message in messages[said[-1] + 1 if said else 0 :]:
+        if message.get("role") == "tool":
+            result = {"id": message.get("tool_call_id"), "content": message.get("content")}
+            returned.append(result)
+        elif message.get("role") == "function":
+            returned.append({"name": message.get("name"), "content": message.get("content")})
+    put_results(fields, returned, names)
+
+
+def read_answer(answered: dict[str, Any]) -> Fields:
+    """Return what the answer says."""
+    fields: Fields = {}
+    put(fields, "actual_model", fitting.name(answered.get("model")))
+    put(fields, "system_fingerprint", fitting.name(answered.get("system_fingerprint")))
+    put(fields, "request_id", fitting.name(answered.get("id")))
+    counts = fitting.as_map(answered.get("usage"))
+    put_tokens(
+        fields,
+        counts.get("prompt_tokens"),
+        counts.get("completion_tokens"),
+        counts.get("total_tokens"),
+    )
     choices = [choice for choice in fitting.as_list(answered.get("choices")) if choice]
     if len(choices) == 1:
         _read_choice(fields, fitting.as_map(choices[0]))
     elif choices:
         # Several answers to one request: all of them are the output, and no one of them is certain.
-        _set(fields, "output", choices)
+        fields["output"] = choices
         reasons = {fitting.name(fitting.as_map(choice).get("finish_reason")) for choice in choices}
         if len(reasons) == 1:
-            _set(fields, "finish_reason", reasons.pop())
+            put(fields, "finish_reason", reasons.pop())
+    return fields
 
 
-def _read_choice(fields: ExchangeFields, choice: dict[str, Any]) -> None:
-    _set(fields, "finish_reason", fitting.name(choice.get("finish_reason")))
+def _read_choice(fields: Fields, choice: dict[str, Any]) -> None:
+    put(fields, "finish_reason", fitting.name(choice.get("finish_reason")))
     message = fitting.as_map(choice.get("message"))
     called = _tool_calls(message)
     text = fitting.text(message.get("content"))
     if text is not None and not called:
-        _set(fields, "output", text)
+        fields["output"] = text
     elif message:
-        _set(fields, "output", message)
-    names = fitting.names(call["name"] for call in called)
-    if names:
-        _set(fields, "tool_ids", names)
-        _set(fields, "tool_parameters", called)
-    content = fitting.as_map(choice.get("logprobs")).get("content")
-    try:
-        if content and read_logprobs(content):
-            _set(fields, "logprobs", content)
-    except RecordError:
-        pass  # numbers that are no log-probabilities say nothing about certainty
+        fields["output"] = message
+    put_calls(fields, called)
+    put_logprobs(fields, fitting.as_map(choice.get("logprobs")).get("content"))
 
 
 def _tool_calls(message: dict[str, Any]) -> list[dict[str, Any]]:
@@ -189,3 +220,8 @@ def _tool_calls(message: dict[str, Any]) -> list[dict[str, Any]]:
     if legacy.get("name") and not found:
         found.append({"name": legacy["name"], "arguments": legacy.get("arguments")})
     return found
+
+
+def billed(answered: dict[str, Any]) -> dict[str, int]:
+    """Return the billed units, each counted once."""
+    return usage.openai(fitting.as_map(answered.get("usage")))
