@@ -19,9 +19,10 @@ from ledger.cli.arguments import AsJson
 from ledger.cli.failures import bad_call, show_error
 from ledger.cli.text import human_bytes
 from ledger.demo.corpus import Source, default_sources, read_sources
-from ledger.demo.experiment import Outcome
+from ledger.demo.outcome import Outcome
 from ledger.demo.run import DEFAULT_CALLS, Demo, Forgery, new_folder, run_demo
-from ledger.demo.service import Service
+from ledger.demo.service import Provider
+from ledger.demo.trial import SESSION
 from ledger.errors import LedgerError
 from ledger.export import ExportResult
 
@@ -45,7 +46,7 @@ def demo(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run an experiment: record, export, verify, and try to forge.
+    """Run an experiment: kill it, resume it, export, verify, and try to forge.
 
     The model is a small one on loopback, asked through the OpenAI SDK; name
     another with OPENAI_BASE_URL, or with OPENAI_API_KEY and OPENAI_MODEL.
@@ -56,7 +57,8 @@ def demo(
       vif demo notes/*.md --calls 30 --dir my-demo
 
     With --json: folder, ledger, package, trust, head, genesis, known_head,
-    calls, verified, forgeries (package, index, covered_up, exit_code, codes).
+    calls, unknown, reused, runs, paid (by the provider's own count), verified,
+    forgeries (package, index, covered_up, exit_code, codes).
     """
     sources = read_sources(files) if files else default_sources()
     if folder is None:
@@ -97,7 +99,7 @@ class _Narrator:
 
     @contextmanager
     def asking(
-        self, service: Service, sources: Sequence[Source]
+        self, provider: Provider, sources: Sequence[Source]
     ) -> Iterator[Callable[[int, int], None]]:
         if self._silent:
             yield lambda done, total: None
@@ -107,24 +109,46 @@ class _Narrator:
         self._facts(
             [
                 ("texts", f"{len(sources)} files, {passages} passages"),
-                ("model", f"{service.model} on {service.base_url}"),
+                ("model", f"{provider.model} on {provider.shown}"),
             ],
             _ASKED_COLUMNS,
         )
         with output.progress("asking") as tick:
             yield tick
 
-    def asked(self, outcome: Outcome) -> None:
+    def killed(self, so_far: Outcome, paid: int | None) -> None:
+        if self._silent:
+            return
+        self._title("Killed with SIGKILL, in the middle of a call")
+        rows = [("recorded", f"{so_far.calls} answers")]
+        if paid is not None:
+            rows.append(("provider", f"counts {paid} calls: one answer found nobody"))
+        self._facts(rows, _ASKED_COLUMNS)
+
+    @contextmanager
+    def resuming(self) -> Iterator[Callable[[int, int], None]]:
+        if self._silent:
+            yield lambda done, total: None
+            return
+        self._title("The same program, started again")
+        with output.progress("asking") as tick:
+            yield tick
+
+    def asked(self, outcome: Outcome, paid: int | None) -> None:
         if self._silent:
             return
         rows: list[tuple[str, output.Part | Sequence[output.Part]]] = [
+            ("reused", f"{outcome.reused} recorded answers, without asking again"),
             (
                 "recorded",
-                f"{outcome.calls} calls, {outcome.annotations} annotations, "
+                f"{outcome.calls} answers, {outcome.annotations} annotations, "
                 f"{outcome.links} links to parents",
             ),
-            ("tokens", f"{outcome.tokens:,}"),
         ]
+        if paid is not None:
+            counted = f"counts {paid} calls = {outcome.calls} answers + {outcome.unknown} unknown"
+            rows.append(("provider", [(counted, "bold")]))
+        rows.append(("cost", f"${outcome.cost_usd:.6f}, {outcome.tokens:,} tokens"))
         if outcome.confidences:
             bands = "  ".join(f"{band} {count}" for band, count in outcome.bands.items())
             mean = fmean(outcome.confidences)
@@ -197,6 +221,7 @@ def _show_end(done: Demo, keep: bool) -> None:
     output.say(("Try next", "bold"))
     for command in (
         f"{vif} log {runs} --limit 12",
+        f"{vif} session show {runs} {SESSION}",
         f"{vif} show {runs} {record} --lineage up",
         f"{verifier} {package} --trust {shlex.quote(str(done.trust))} \\",
         f"  --known-head {shlex.quote(str(done.head))}",
@@ -219,6 +244,10 @@ def _json(done: Demo) -> dict[str, object]:
         "genesis": done.genesis,
         "known_head": done.known_head,
         "calls": done.outcome.calls,
+        "unknown": done.outcome.unknown,
+        "reused": done.outcome.reused,
+        "runs": done.outcome.runs,
+        "paid": done.paid,
         "verified": True,
         "forgeries": [
             {

@@ -1,8 +1,10 @@
-"""A whole experiment: recorded, exported, verified by the other program, forged and found out.
+"""A whole experiment: killed, resumed, exported, verified by the other program, forged, found out.
 
-Everything happens in one new folder, keys included; nothing outside of it is written. The verifier
-runs as a process of its own and is told what an auditor would be told: the genesis and a head.
+Everything happens in one new folder, keys included; nothing outside of it is written. The
+experiment is a process of its own, which is killed in the middle of a call and started again. The
+verifier is one too, and is told what an auditor would be told: the genesis and a head.
 
+    texts/         what is asked about          experiment.md    what is done
     runs.vif/      the ledger
     keys/          its private keys, apart from it
     package/       the replication package
@@ -14,9 +16,11 @@ runs as a process of its own and is told what an auditor would be told: the gene
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -24,9 +28,11 @@ import ledger
 from ledger import Entry
 from ledger.demo.checking import verify, verify_as_text
 from ledger.demo.corpus import Source
-from ledger.demo.experiment import Outcome, run_experiment
 from ledger.demo.forge import Flip, cover_up, flip_bit
-from ledger.demo.service import Service, open_service
+from ledger.demo.outcome import Outcome, read_outcome
+from ledger.demo.plan import CALLS_A_ROUND
+from ledger.demo.service import Provider, open_provider
+from ledger.demo.trial import SESSION, Job
 from ledger.errors import LedgerError
 from ledger.export import ExportResult, export
 
@@ -34,8 +40,12 @@ __all__ = ["DEFAULT_CALLS", "Demo", "Forgery", "Narrator", "new_folder", "run_de
 
 DEFAULT_CALLS = 60
 ORIGIN = "vif.example/demo"
-SESSION = "demo"
 _FOUND = {"leaf_mismatch", "signature_invalid"}
+_PLAN = """# Agreement of two answers
+
+For each of {rounds} passages, ask the model {model} the same question twice, with other seeds and
+temperatures, and then what the two answers say together. Score how far they use the same words.
+"""
 
 
 class Narrator(Protocol):
@@ -45,11 +55,17 @@ class Narrator(Protocol):
         """A ledger was made."""
 
     def asking(
-        self, service: Service, sources: Sequence[Source]
+        self, provider: Provider, sources: Sequence[Source]
     ) -> AbstractContextManager[Callable[[int, int], None]]:
         """Calls are about to be made; the context gives what is to be told of their progress."""
 
-    def asked(self, outcome: Outcome) -> None:
+    def killed(self, so_far: Outcome, paid: int | None) -> None:
+        """The experiment was killed; `paid` is the provider's own count of calls."""
+
+    def resuming(self) -> AbstractContextManager[Callable[[int, int], None]]:
+        """The same program is about to be started again."""
+
+    def asked(self, outcome: Outcome, paid: int | None) -> None:
         """All calls were made and recorded."""
 
     def exported(self, made: ExportResult, package: Path) -> None:
@@ -87,6 +103,8 @@ class Demo:
     genesis: str
     known_head: str
     outcome: Outcome
+    paid: int | None
+    """Calls by the provider's own count, where it can be asked."""
     forgeries: tuple[Forgery, ...]
 
 
@@ -109,17 +127,29 @@ def run_demo(
     """
     runs, keys, package = folder / "runs.vif", folder / "keys", folder / "package"
     trust, head = folder / "trust.json", folder / "head.txt"
-    with open_service(sources) as service:
+    with open_provider(sources) as provider:
         made = ledger.init(runs, origin=ORIGIN, keys=keys, name="demo")
         narrator.founded(folder, made)
         trust.write_bytes(made.trust)
-        with ledger.open(runs, keys=keys, session=SESSION) as log:
-            with narrator.asking(service, sources) as tick:
-                outcome = run_experiment(log, service, sources, calls, tick)
-            narrator.asked(outcome)
-            handed_over = export(log, package)
-            head.write_bytes(log.head_note())
-            victim = log.get(outcome.follow_up.index if outcome.follow_up else 1)
+        job = _lay_out(folder, sources, provider, calls)
+        with narrator.asking(provider, sources) as tick:
+            _kill_half_way(job, provider, tick)
+        narrator.killed(_read(runs), _paid(provider))
+        with narrator.resuming() as tick:
+            _finish(replace(job, on_unknown="retry"), tick)
+        outcome, paid = _read(runs), _paid(provider)
+    if paid is not None and paid != outcome.calls + outcome.unknown:
+        raise LedgerError(
+            "demo_failed",
+            f"the provider counted {paid} calls; the ledger has {outcome.calls} answers "
+            f"and {outcome.unknown} unknown outcomes",
+        )
+    narrator.asked(outcome, paid)
+    with ledger.open(runs, keys=keys) as log:
+        handed_over = export(log, package)
+        head.write_bytes(log.head_note())
+    assert outcome.last is not None  # there is at least one round
+    victim = outcome.last
     narrator.exported(handed_over, package)
     code, report = verify_as_text(package, trust, head)
     if code != 0 or not report.startswith("VERIFIED"):
@@ -141,8 +171,82 @@ def run_demo(
         handed_over.genesis,
         handed_over.known_head,
         outcome,
+        paid,
         tuple(forgeries),
     )
+
+
+def _lay_out(folder: Path, sources: Sequence[Source], provider: Provider, calls: int) -> Job:
+    """Write what the experiment depends on, which its session will freeze."""
+    texts, plan = folder / "texts", folder / "experiment.md"
+    texts.mkdir()
+    for number, source in enumerate(sources, 1):
+        (texts / f"{number:02}-{source.name}").write_bytes(source.content)
+    rounds = max(1, calls // CALLS_A_ROUND)
+    plan.write_text(_PLAN.format(rounds=rounds, model=provider.model), encoding="utf-8")
+    return Job(
+        ledger=str(folder / "runs.vif"),
+        keys=str(folder / "keys"),
+        base_url=provider.base_url,
+        model=provider.model,
+        texts=str(texts),
+        experiment=str(plan),
+        calls=calls,
+        on_unknown="ask",
+    )
+
+
+def _start(job: Job) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "ledger.demo.trial", job.to_json()]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    )
+
+
+def _kill_half_way(job: Job, provider: Provider, tick: Callable[[int, int], None]) -> None:
+    """Start the experiment and kill it, with SIGKILL, while one of its calls is under way."""
+    total = max(1, job.calls // CALLS_A_ROUND) * CALLS_A_ROUND
+    victim = total // 2 + 1
+    with _start(job) as running:
+        if provider.server is not None:
+            # The provider has done its work for this call, and its answer will find nobody.
+            provider.server.watch(lambda number: running.kill() if number == victim else None)
+        _follow(running, tick, None if provider.server else lambda done: done >= victim)
+        said = running.stderr.read() if running.stderr else ""
+    if provider.server is not None:
+        provider.server.watch(lambda number: None)
+    if running.returncode >= 0 and (running.returncode or provider.server):
+        raise LedgerError("demo_failed", f"the experiment ended by itself: {said.strip()}")
+
+
+def _finish(job: Job, tick: Callable[[int, int], None]) -> None:
+    with _start(job) as running:
+        _follow(running, tick, None)
+        said = running.stderr.read() if running.stderr else ""
+    if running.returncode:
+        raise LedgerError("demo_failed", f"the experiment could not go on: {said.strip()}")
+
+
+def _follow(
+    running: subprocess.Popen[str],
+    tick: Callable[[int, int], None],
+    enough: Callable[[int], bool] | None,
+) -> None:
+    assert running.stdout is not None  # it was asked for
+    for line in running.stdout:
+        done, total = map(int, line.split())
+        tick(done, total)
+        if enough is not None and enough(done):
+            running.kill()
+
+
+def _read(runs: Path) -> Outcome:
+    with ledger.open(runs, read_only=True) as log:
+        return read_outcome(log, SESSION)
+
+
+def _paid(provider: Provider) -> int | None:
+    return provider.server.calls if provider.server else None
 
 
 def _forge(

@@ -37,6 +37,7 @@ class _Listener(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.requests = 0
         self.calls = 0
+        self.watch: Callable[[int], None] = lambda number: None
         self.open: set[Any] = set()
         super().__init__((HOST, port), _Handler)
 
@@ -171,6 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
         # Counted before it is sent, so that a client that has its answer finds it counted.
         with server.lock:
             server.calls += 1
+            number = server.calls
+        server.watch(number)
         if request.stream:
             self._send_stream(chunks(request, answer, frame))
         else:
@@ -254,6 +257,10 @@ class ModelServer:
     def base_url(self) -> str:
         """The address to give to a client, such as "http://127.0.0.1:40001/v1"."""
         return f"http://{HOST}:{self._listener.server_port}/v1"
+
+    def watch(self, watcher: Callable[[int], None]) -> None:
+        """Have the number of each call told after it was counted and before it is answered."""
+        self._listener.watch = watcher
 
     @property
     def calls(self) -> int:

@@ -26,22 +26,11 @@ from ledger.errors import LedgerError
 if TYPE_CHECKING:
     import openai
 
-__all__ = ["Answer", "Service", "open_service"]
+__all__ = ["Provider", "Service", "connect", "open_provider"]
 
 MAX_TOKENS = 48
 TOP_LOGPROBS = 5
-_TIMEOUT_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One exchange as it went over the wire, and the text that came out."""
-
-    text: str
-    request: bytes
-    response: bytes
-    headers: Mapping[str, str]
-    elapsed_ms: float
+_KEY = "OPENAI_API_KEY"
 
 
 @dataclass(slots=True)
@@ -50,12 +39,10 @@ class Service:
 
     client: openai.OpenAI
     model: str
-    base_url: str
-    provider: str
     logprobs: bool = True
 
-    def ask(self, messages: Sequence[Mapping[str, str]], setting: Setting) -> Answer:
-        """Ask once and keep the bytes of both bodies; LedgerError `demo_service` if it fails."""
+    def ask(self, messages: Sequence[Mapping[str, str]], setting: Setting) -> str:
+        """Ask once and return the text; LedgerError `demo_service` if the service fails."""
         import openai
 
         asked: dict[str, Any] = {
@@ -68,7 +55,7 @@ class Service:
         if self.logprobs:
             asked |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         try:
-            raw = self.client.chat.completions.with_raw_response.create(**asked)
+            answer = self.client.chat.completions.create(**asked)
         except openai.BadRequestError as error:
             if self.logprobs and "logprobs" in str(error):
                 self.logprobs = False  # this model has none to give; go on without
@@ -76,46 +63,62 @@ class Service:
             raise _failed(self, error) from None
         except openai.OpenAIError as error:
             raise _failed(self, error) from None
-        response = raw.http_response
-        return Answer(
-            raw.parse().choices[0].message.content or "",
-            response.request.content,
-            response.content,
-            dict(response.headers),
-            response.elapsed.total_seconds() * 1000,
-        )
+        return answer.choices[0].message.content or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who is asked; `server` is there when it is the embedded model."""
+
+    base_url: str
+    model: str
+    shown: str
+    """The address without anything that might be a credential."""
+    server: ModelServer | None
 
 
 @contextmanager
-def open_service(sources: Sequence[Source]) -> Iterator[Service]:
-    """Open the service that the environment names, or serve the embedded model meanwhile.
+def connect(base_url: str, model: str, http_client: Any) -> Iterator[Service]:
+    """Return the service that answers at an address, through an HTTP client."""
+    openai = _sdk()
+    key = os.environ.get(_KEY) or "unused"
+    with openai.OpenAI(
+        base_url=base_url, api_key=key, max_retries=0, http_client=http_client
+    ) as client:
+        yield Service(client, model)
+
+
+@contextmanager
+def open_provider(sources: Sequence[Source]) -> Iterator[Provider]:
+    """Find the service that the environment names, or serve the embedded model meanwhile.
 
     Raises LedgerError `demo_needs_openai` without the SDK, `demo_service` if no model is named.
     """
+    openai = _sdk()
+    base_url, model = os.environ.get("OPENAI_BASE_URL"), os.environ.get("OPENAI_MODEL")
+    if base_url or (model and os.environ.get(_KEY)):
+        with openai.OpenAI(api_key=os.environ.get(_KEY) or "unused", timeout=60.0) as client:
+            named = model or _first_model(client)
+            address = str(client.base_url)
+            yield Provider(address, named, client.base_url.host, None)
+        return
+    text = "\n\n".join(passage.text for source in sources for passage in source.passages)
+    trained = DemoModel.estimate(text)
+    with ModelServer(trained) as server:
+        yield Provider(server.base_url, trained.name, server.base_url, server)
+
+
+def _sdk() -> Any:
     try:
+        import httpx2  # noqa: F401 - what the session's client is made of
         import openai
     except ImportError:
         raise LedgerError(
             "demo_needs_openai",
-            "the demo asks its model through the openai package, which is not installed",
+            "the demo asks its model through the packages openai and httpx2",
             hint="pip install 'vif-ledger[demo]'",
         ) from None
-    base_url, model = os.environ.get("OPENAI_BASE_URL"), os.environ.get("OPENAI_MODEL")
-    if base_url or (model and os.environ.get("OPENAI_API_KEY")):
-        key = os.environ.get("OPENAI_API_KEY") or "unused"
-        with openai.OpenAI(api_key=key, timeout=_TIMEOUT_SECONDS) as client:
-            named = model or _first_model(client)
-            # The host alone: an address may carry credentials.
-            host = client.base_url.host
-            yield Service(client, named, host, provider=host)
-        return
-    text = "\n\n".join(passage.text for source in sources for passage in source.passages)
-    trained = DemoModel.estimate(text)
-    with (
-        ModelServer(trained) as server,
-        openai.OpenAI(base_url=server.base_url, api_key="demo", max_retries=0) as client,
-    ):
-        yield Service(client, trained.name, server.base_url, provider="vif-demo")
+    return openai
 
 
 def _first_model(client: openai.OpenAI) -> str:
@@ -134,4 +137,4 @@ def _first_model(client: openai.OpenAI) -> str:
 
 
 def _failed(service: Service, error: Exception) -> LedgerError:
-    return LedgerError("demo_service", f"{service.base_url} {service.model}: {error}")
+    return LedgerError("demo_service", f"{service.client.base_url.host} {service.model}: {error}")
