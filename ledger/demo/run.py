@@ -181,7 +181,10 @@ def _lay_out(folder: Path, sources: Sequence[Source], provider: Provider, calls:
     texts, plan = folder / "texts", folder / "experiment.md"
     texts.mkdir()
     for number, source in enumerate(sources, 1):
-        (texts / f"{number:02}-{source.name}").write_bytes(source.content)
+        place = texts / source.name
+        if place.exists():  # two folders may have a file of one name
+            place = texts / f"{number}-{source.name}"
+        place.write_bytes(source.content)
     rounds = max(1, calls // CALLS_A_ROUND)
     plan.write_text(_PLAN.format(rounds=rounds, model=provider.model), encoding="utf-8")
     return Job(

@@ -70,7 +70,8 @@ class Service:
 class Provider:
     """Who is asked; `server` is there when it is the embedded model."""
 
-    base_url: str
+    base_url: str | None
+    """None when the environment names it, which may hold credentials and is not passed around."""
     model: str
     shown: str
     """The address without anything that might be a credential."""
@@ -78,7 +79,7 @@ class Provider:
 
 
 @contextmanager
-def connect(base_url: str, model: str, http_client: Any) -> Iterator[Service]:
+def connect(base_url: str | None, model: str, http_client: Any) -> Iterator[Service]:
     """Return the service that answers at an address, through an HTTP client."""
     openai = _sdk()
     key = os.environ.get(_KEY) or "unused"
@@ -99,8 +100,7 @@ def open_provider(sources: Sequence[Source]) -> Iterator[Provider]:
     if base_url or (model and os.environ.get(_KEY)):
         with openai.OpenAI(api_key=os.environ.get(_KEY) or "unused", timeout=60.0) as client:
             named = model or _first_model(client)
-            address = str(client.base_url)
-            yield Provider(address, named, client.base_url.host, None)
+            yield Provider(None, named, client.base_url.host, None)
         return
     text = "\n\n".join(passage.text for source in sources for passage in source.passages)
     trained = DemoModel.estimate(text)

@@ -35,11 +35,14 @@ PRICES = {"vif-demo-ngram": {"input_tokens": 0.10, "output_tokens": 0.40}}
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the experiment needs to know; the key of a service comes from the environment."""
+    """What the experiment needs to know; a service's key comes from the environment.
+
+    So does its address when `base_url` is None.
+    """
 
     ledger: str
     keys: str
-    base_url: str
+    base_url: str | None
     model: str
     texts: str
     experiment: str

@@ -58,7 +58,11 @@ def test_the_whole_demo(tmp_path: Path) -> None:
     assert ran.stderr == ""
     said = ran.stdout
     assert "VERIFIED  vif.example/demo" in said
-    assert "recorded    60 calls, 20 annotations, 80 links to parents" in said
+    assert "recorded    30 answers\n" in said
+    assert "provider    counts 31 calls: one answer found nobody" in said
+    assert "reused      30 recorded answers, without asking again" in said
+    assert "recorded    60 answers, 20 annotations, 160 links to parents" in said
+    assert "provider    counts 61 calls = 60 answers + 1 unknown" in said
     index = re.search(r"record +#(\d+) ", said)
     assert index is not None
     refusals = re.findall(r"FAILED +record #(\d+): (.*)", said)
@@ -66,12 +70,13 @@ def test_the_whole_demo(tmp_path: Path) -> None:
     assert all("signature_invalid" in codes for _, codes in refusals)
     assert said.count("file_mismatch") == 1, "the second forger made the manifests fit"
     assert sorted(path.name for path in (tmp_path / "vif-demo").iterdir()) == [
-        *("covered-up", "forged", "head.txt", "keys", "package", "runs.vif", "trust.json")
+        *("covered-up", "experiment.md", "forged", "head.txt", "keys", "package"),
+        *("runs.vif", "texts", "trust.json"),
     ]
     assert not (tmp_path / "home").exists(), "nothing of the user's own is touched"
     tried = said[said.index("Try next") :].split("\n", 1)[1].strip()
     commands = re.split(r"\n  (?=\S)", tried)
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         tried_out = shell(command)
         assert tried_out.returncode == 0, (command, tried_out.stderr)
@@ -89,11 +94,12 @@ def test_what_is_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (code, said["calls"], said["verified"]) == (0, 9, True)
     assert [forgery["exit_code"] for forgery in said["forgeries"]] == [1, 1]
     assert sorted(path.name for path in Path("my demo").iterdir()) == [
-        *("head.txt", "keys", "package", "runs.vif", "trust.json")
+        *("experiment.md", "head.txt", "keys", "package", "runs.vif", "texts", "trust.json")
     ]
+    assert (said["paid"], said["unknown"], said["reused"], said["runs"]) == (10, 1, 4, 2)
     with ledger.open(said["ledger"], read_only=True) as log:
         witnesses = list(log.find(type="witness"))
-        assert {len(entry.payload.parents) for entry in witnesses} == {0, 2}
+        assert {len(entry.payload.parents) for entry in witnesses} == {1, 3}
         for entry in witnesses:
             body = entry.payload.body
             assert body["uncertainty"]["confidence_method"] == "logprobs"
@@ -104,6 +110,7 @@ def test_what_is_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
             request = json.loads(log.content(ledger.ContentRef(**body["raw"]["request"])))
             assert request["seed"] == body["replay"]["replay_seed"]
             answer = json.loads(log.content(ledger.ContentRef(**body["raw"]["response"])))
+            assert body["cost"]["price_table"] == "demo prices"
             text = answer["choices"][0]["message"]["content"].encode()
             assert log.content(ledger.ContentRef(**body["output"]["output_hash"])) == text
         assert {
