@@ -24,6 +24,11 @@ Reading needs no key:
 >>> log.content(entry.payload.body["output"]["output_hash"])
 b'4'
 >>> log.close()
+
+A session (`Ledger.session`) records the calls of an SDK by itself, and never pays for one twice:
+
+    with log.session("mva/experiment_2", experiment="plan.md") as session:
+        client = openai.OpenAI(http_client=session.http_client())
 """
 
 from __future__ import annotations
@@ -38,6 +43,7 @@ from ledger.errors import (
     LedgerError,
     LogError,
     RecordError,
+    SessionError,
     StoreError,
 )
 from ledger.formats.content import ContentRef
@@ -62,6 +68,7 @@ __all__ = [
     "Reader",
     "Receipt",
     "RecordError",
+    "SessionError",
     "StoreError",
     "init",
     "open",

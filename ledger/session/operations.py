@@ -97,28 +97,30 @@ def witnesses(
         "salt": (lambda: os.urandom(SALT_BYTES)) if exchanged.salted else None,
     }
     bare = {"model": "unknown", "prompt": exchanged.body}
-    ways: list[dict[str, Any]] = []
+    said = {name: value for name, value in exchanged.details.items() if value is not None}
+    ways: list[tuple[dict[str, Any], dict[str, Any]]] = []
     name = "http_request"
     if operation is not None:
         fields = operation.fields
         core = {key: fields[key] for key in _CORE if key in fields}
         texts = {key: fields[key] for key in _TEXTS if key in fields}
-        billed, said = operation.billed, exchanged.details
+        billed = operation.billed
         ways = [
-            {**fields, **billed, **said},
-            {**fields, **said},
-            {**core, **billed, **said},
-            {**core, **said},
-            texts,
+            ({**fields, **billed}, said),
+            (fields, said),
+            ({**core, **billed}, said),
+            ({**core, **billed}, {}),
+            (core, {}),
+            (texts, {}),
         ]
         if is_name(fields.get("model")):
             bare["model"] = fields["model"]
         name = operation.name if OPERATION.fullmatch(operation.name) else name
-    for number, way in enumerate([*ways, bare]):
+    for number, (way, more) in enumerate([*ways, (bare, {})]):
         if number == (0 if operation is None else 1):
             _log.warning("an answer does not fit a witness; it is kept whole, with fewer fields")
         try:
-            made = witness(**{"operation": name, **common, **way})
+            made = witness(**{"operation": name, **way, **common, **more})
         except Exception:
             if way is bare:
                 raise

@@ -64,6 +64,9 @@ class Steps:
         others, and of annotations. Raises `LogError("parent_missing")` and `RecordError` at once,
         so that no answer is lost for it later.
         """
+        unknown = details.keys() - AboutFields.__annotations__.keys()
+        if unknown:
+            raise TypeError(f"about() has no keyword {min(unknown)!r}")
         witness(model="unknown", prompt="", **details)
         place, about = here(self), About()
         based_on = (*place.based_on, *(self._parent(parent) for parent in parents))
@@ -169,11 +172,18 @@ class Steps:
         return cast(F, stepping)
 
     def _built(self, fields: dict[str, Any]) -> tuple[Any, tuple[Archived, ...]]:
-        fields = {**here(self).details, **fields}
-        fields.setdefault("task_criticality", self._settings.criticality)
-        fields.setdefault("domain", self._settings.domain)
+        """A witness; what is given goes before what is said about the block, and that before all.
+
+        None is as good as not given.
+        """
+        made: dict[str, Any] = {
+            "task_criticality": self._settings.criticality,
+            "domain": self._settings.domain,
+        }
+        for more in (here(self).details, fields):
+            made.update({name: value for name, value in more.items() if value is not None})
         salt = (lambda: os.urandom(SALT_BYTES)) if self._journal.log.salted else None
-        return witness(**fields, salt=salt)
+        return witness(**made, salt=salt)
 
     def _parent(self, named: ParentLike) -> Parent:
         """A statement that an operation builds on; an outcome belongs to its own witness alone."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ledger import Entry, Ledger, LogError
+from ledger import Entry, Ledger, LogError, RecordError
 from ledger.formats.payload import PARENTS_MAX
-from tests.session.lab import NAME, answer, ask, bodies, do, entries
+from tests.session.lab import NAME, Prices, answer, ask, bodies, do, entries
 
 
 def steps(log: Ledger) -> dict[str, Entry]:
@@ -325,6 +325,62 @@ def test_what_an_operation_builds_on_is_looked_up_at_once(log: Ledger) -> None:
         ):
             session.record(model="m", prompt="p")
     assert len(entries(log, "witness")[1].payload.parents) == 2
+
+
+def test_more_is_said_about_the_operations_of_a_block(log: Ledger) -> None:
+    """Fields that the wire does not show, for calls, steps and records; inner blocks go first."""
+    with log.session(NAME, domain="all") as session:
+
+        @session.step
+        def step() -> None:
+            with session.about(context_atom_ids=["atom-7"], domain="inner") as inner:
+                do(session, ask("b"))
+            assert len(inner.witnesses) == 1
+
+        with session.about(
+            context_snapshot_id="s1", context_atom_ids=["x"], task_criticality="critical"
+        ) as outer:
+            do(session, ask("a"))
+            step()
+            session.record(model="m", prompt="p", context_atom_ids=["own"], domain=None)
+        assert len(outer.witnesses) == 4
+        do(session, ask("c"))
+    said = [
+        (
+            body["data"].get("context_snapshot_id"),
+            body["data"].get("context_atom_ids"),
+            body["meta"]["task_criticality"],
+            body["meta"]["domain"],
+        )
+        for body in bodies(log, "witness")
+    ]
+    assert said == [
+        ("s1", ["x"], "critical", "all"),
+        ("s1", ["atom-7"], "critical", "inner"),
+        ("s1", ["x"], "critical", "all"),
+        ("s1", ["own"], "critical", "all"),
+        (None, None, "routine", "all"),
+    ]
+    assert prompts(log, steps(log)["step"].payload.parents) == ["b"]
+    with log.session(NAME) as session, session.about() as again:
+        do(session, ask("a"))
+        assert again.witnesses == outer.witnesses[:1]
+
+
+def test_what_is_said_is_checked_before_anything_is_sent(log: Ledger) -> None:
+    """And a statement that it would make too large is made without it, cost and all."""
+    with log.session(NAME, prices=Prices()) as session:
+        for wrong in ({"context_atom_ids": [""]}, {"domain": "a\n"}):
+            with pytest.raises(RecordError), session.about(**wrong):  # type: ignore[arg-type]
+                pass
+        with pytest.raises(TypeError), session.about(output="x"):  # type: ignore[call-arg]
+            pass
+        with session.about(context_atom_ids=["x" * 200] * 1000):
+            do(session, ask("a"))
+    (witness,) = bodies(log, "witness")
+    assert "context_atom_ids" not in witness["data"]
+    assert witness["model"]["model_id"] == "demo-1"
+    assert witness["cost"]["cost_usd"] > 0
 
 
 def test_records_take_part(log: Ledger) -> None:
