@@ -12,13 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from blake3 import blake3
+
 from . import cbor, cose, ed25519, layout, note
 from .bag import Bag
-from .chain import TAG_CLOSE, TAG_ERASURE, TAG_WITNESS, Chains
+from .chain import FOLLOWED, TAG_CLOSE, TAG_ERASURE, TAG_WITNESS, UNREADABLE, Chains
 from .contents import ROW_BYTES, Contents
+from .derived import check_derived
+from .derived_files import DerivedFiles
 from .errors import CODES, Fatal, Refused
 from .events import take_key_event
-from .judging import NO_ID, judge, judge_sheet
+from .following import Following
+from .judging import NO_ID, judge, judge_sheet, uuid_text
 from .keys import Judge, KeyBook
 from .lineage import Lineage
 from .log import Log
@@ -46,6 +51,7 @@ class Audit:
         self.known = known
         self.progress = progress
         self.contents = Contents()
+        self.derived = DerivedFiles()
         self.chains = Chains()
         self.book = KeyBook()
         self.judge = Judge({})
@@ -57,6 +63,7 @@ class Audit:
         self.package: Package
         self.readable = False
         self.below_end = 0
+        self.sessions: Following
         self._erasing: dict[int, bytes] = {}
         self._added: list[tuple[int, str | None]] = []
         self._held: tuple[int, list[int], list[bytes]] = (-1, [], [])
@@ -96,13 +103,15 @@ class Audit:
         self.judge = self.book.compile()
         setting = self._setting()
         self.selection = self._export(setting)
-        self.bag = Bag(package, report, self.contents, log.digest, log.belongs)
+        self.bag = Bag(package, report, self.contents, self.derived, log.digest, log.belongs)
         self.bag.check(lambda n: self.progress("files", n, 0))
         check_seal(self)
         check_consistency_files(self)
         self._erasures(setting)
+        self.sessions = Following(self, setting.salted)
         self._records(setting, jobs, total)
         conclude(self)
+        check_derived(self)
         finish(self)
 
     def _setting(self) -> Setting:
@@ -134,7 +143,7 @@ class Audit:
         payload = cbor.decode(cose.parse(raw)[1])
         return payload if payload["type"] == kind else None
 
-    def _statement(self, position: int) -> tuple[int, bytes] | None:
+    def statement(self, position: int) -> tuple[int, bytes] | None:
         """Return index and bytes of the record at a position, or None if it cannot be read."""
         number = position >> 8
         if position < 0 or not self.log.marks[number]:
@@ -142,17 +151,17 @@ class Audit:
         if self._held[0] != number:
             sheet = self.log.sheet(number)
             try:
-                _, indices, entries = statements(self.package, sheet)
+                raw, indices, entries = statements(self.package, sheet)
             except Refused:
-                raise Fatal(
-                    "input_unreadable", f"{sheet.path()} changed while it was read"
-                ) from None
+                raw, indices, entries = b"", [], []
+            if blake3(raw).digest(16) != self.log.marks[number]:
+                raise Fatal("input_unreadable", f"{sheet.path()} changed while it was read")
             self._held = (number, indices, entries)
         return self._held[1][position & 255], self._held[2][position & 255]
 
     def _export(self, setting: Setting) -> Selection:
         """Return what the export statement says, if the last leaf is a valid one."""
-        last = self._statement(self.log.position_of(self.log.size - 1))
+        last = self.statement(self.log.position_of(self.log.size - 1))
         if last is None:
             return Selection()
         payload = self.valid(setting, *last, "export")
@@ -161,7 +170,7 @@ class Audit:
     def _erasures(self, setting: Setting) -> None:
         """Collect valid erasure statements, wherever in the log they are."""
         for position in self.log.erasures:
-            found = self._statement(position)
+            found = self.statement(position)
             if found is None:
                 continue
             payload = self.valid(setting, *found, "erasure")
@@ -181,6 +190,7 @@ class Audit:
         for n, mark in enumerate(log.marks):
             if not mark:
                 self.ids.chunks.append(bytes(len(log.leaves.chunks[n]) // 2))
+                self.sessions.lose(CHUNK_ROWS)
                 continue
             ids, facts, notes = next(results)
             self.ids.chunks.append(ids)
@@ -189,6 +199,7 @@ class Audit:
             self._take(n, sheets[n], facts, table)
             self.progress("records", n, total)
         self._added_erasures()
+        self.sessions.finish()
 
     def _note(
         self,
@@ -218,17 +229,17 @@ class Audit:
             report.note("id_duplicate", message, log.index_of(position), ident)
         for k, (index, fact) in enumerate(zip(log.indices(n), facts, strict=False)):
             if fact is None:
+                self.sessions.lose(1)
                 continue
-            stream, _, seq, _, session, tag, parents, refs = fact
+            stream, _, seq, _, session, tag, parents, refs, _ = fact
             selected = start <= index < end and not (session_only and session != selection.session)
             stray = signed_part and not selected and not selection.admits(index, stream)
             added = stray and tag == TAG_ERASURE and index < end
             counted = index < end and not added
             found = chains.add(index, leaves[32 * k : 32 * k + 32], fact, counted)
+            broken = False
             if found is not None:
-                for e in found:
-                    if e.code != "stream_partial" or (log.part and not selection.signed):
-                        report.add(e, index=index, ident=uuid_text(ids, k))
+                broken = self._chain(index, uuid_text(ids, k), found, selected)
             self.below_end += counted
             selection.found += selected
             if added:
@@ -253,6 +264,8 @@ class Audit:
             if parents:
                 for e in lineage.check(index, parents):
                     report.add(e, index=index, ident=uuid_text(ids, k))
+            if broken or seq == UNREADABLE or tag in FOLLOWED:
+                self.sessions.take(n * CHUNK_ROWS + k, fact, broken)
             if not refs:
                 continue
             if quiet:
@@ -263,6 +276,17 @@ class Audit:
         if absent:
             contents.count_withheld(absent // ROW_BYTES)
             report.count_more("content_withheld", absent // ROW_BYTES)
+
+    def _chain(self, index: int, ident: str | None, found: list[Refused], selected: bool) -> bool:
+        """Report what breaks a stream; return whether records are missing before this one."""
+        signed, missing = self.selection.signed, False
+        for e in found:
+            missing = missing or e.code in ("stream_gap", "stream_partial")
+            if e.code != "stream_partial" or (self.log.part and not signed):
+                self.report.add(e, index=index, ident=ident)
+            elif selected and self.selection.kind == "session":
+                self.report.note("stream_incomplete", e.message, index, ident)
+        return missing
 
     def _stray(self, index: int, ident: str | None) -> None:
         why = "a record that does not belong to the selection"
@@ -277,12 +301,3 @@ class Audit:
             address = self._erasing.get(index)
             if address is None or address not in self.contents.erased_and_named:
                 self._stray(index, ident)
-
-
-def uuid_text(ids: bytes, row: int) -> str | None:
-    """Return the 16 bytes of a row as the text of a UUID; None for a record without an id."""
-    raw = ids[16 * row : 16 * row + 16]
-    if raw == NO_ID:
-        return None
-    h = raw.hex()
-    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 
 from .content import Archived, measure
 from .contents import CONTENT, Contents, parse_content_path
+from .derived_files import DerivedFiles
 from .errors import Refused
+from .folder import is_derived
 from .package import PATH_MAX_BYTES, Package
 from .report import Report
 
@@ -109,6 +111,7 @@ class Bag:
         package: Package,
         report: Report,
         contents: Contents,
+        derived: DerivedFiles,
         log_digest: Callable[[str], bytes | None],
         in_log: Callable[[str], bool],
     ) -> None:
@@ -116,6 +119,7 @@ class Bag:
         self._package = package
         self._report = report
         self._contents = contents
+        self._derived = derived
         self._log_digest = log_digest
         self._in_log = in_log
         self._bytes = 0
@@ -156,6 +160,7 @@ class Bag:
                 known = listed is not None
             if not known or not self._belongs(path):
                 report.note("file_unexpected", "not a file that the bag lists", path=path)
+                self._tell(path)
             if found is None:
                 if seal is not None:
                     self._unsealed(seal, path)
@@ -208,6 +213,11 @@ class Bag:
                 self._report.note("package_invalid", f"it lists {name}", path=MANIFEST)
             elif not (name.startswith("data/log/") and self._in_log(name)):
                 self._report.note("file_missing", "listed, but not in the package", path=name)
+                self._tell(name)
+
+    def _tell(self, path: str) -> None:
+        if is_derived(path):
+            self._derived.tell(path)
 
     def _unsealed(self, seal: FileList, path: str | None) -> None:
         while seal.pending(path):
@@ -223,18 +233,21 @@ class Bag:
             found = measure(self._package.stream(path))
         except Refused as e:
             self._report.add(e, path=path)
+            self._tell(path)
             return None
         if path.startswith(CONTENT):
             address = parse_content_path(path)
             if address is not None:
                 self.content_files += 1
                 self._contents.add_file(address, found)
+        elif is_derived(path):
+            self._derived.add(path, found)
         return found
 
     def _belongs(self, path: str) -> bool:
         if path.startswith("data/log/"):
             return self._in_log(path)
-        return path in _FIXED or parse_content_path(path) is not None
+        return path in _FIXED or parse_content_path(path) is not None or is_derived(path)
 
     def _info(self) -> None:
         path = "bag-info.txt"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from array import array
 from hashlib import blake2b
+from typing import Any
 
 from .errors import Refused
 from .statement import KEY_STREAM
@@ -19,8 +20,12 @@ _CACHE_MAX = 16_384
 _ID_BYTES = 16
 UNREADABLE = -1
 TAG_NONE, TAG_WITNESS, TAG_CLOSE, TAG_ERASURE = 0, 1, 2, 3
-Fact = tuple[str, str, int, bytes | None, str | None, int, bytes, bytes]
-"""stream, issuer, seq, prev, session, tag, parents (48 bytes each), references (72 each)"""
+TAG_OPEN, TAG_INTENT, TAG_OUTCOME, TAG_REUSE, TAG_SAVEPOINT, TAG_SESSION_CLOSE = range(4, 10)
+FOLLOWED = frozenset((TAG_WITNESS, *range(TAG_OPEN, TAG_SESSION_CLOSE + 1)))
+Fact = tuple[str, str, int, bytes | None, str | None, int, bytes, bytes, Any]
+"""stream, issuer, seq, prev, session, tag, parents (48 bytes each), references (72 each), and what
+`session_facts` says of a valid body, else None
+"""
 _CLOSED, _PARTIAL, _UNKNOWN = 1, 2, 4
 
 
@@ -47,7 +52,7 @@ class Chains:
     def _id(self, number: int) -> bytes:
         return bytes(self._ids[number * _ID_BYTES : (number + 1) * _ID_BYTES])
 
-    def _number(self, stream: str) -> int:
+    def number(self, stream: str) -> int:
         """Return the number of a stream, or -1 for one that was not seen."""
         number = self._numbers.get(stream, -1)
         if number < 0:
@@ -64,12 +69,12 @@ class Chains:
 
     def counted(self, stream: str) -> int:
         """Return the number of records of a stream that were added with `counts`."""
-        number = self._number(stream)
+        number = self.number(stream)
         return self._counted[number] if number >= 0 else 0
 
     def seen(self, stream: str) -> int:
         """Return the number of all records of a stream."""
-        number = self._number(stream)
+        number = self.number(stream)
         return self._seen[number] if number >= 0 else 0
 
     def add(self, index: int, leaf: bytes, fact: Fact, counts: bool) -> list[Refused] | None:
@@ -78,12 +83,12 @@ class Chains:
         A stream of which records are plainly missing gives `stream_partial`, once.
         A record with `seq` UNREADABLE is taken as the next of its stream, whatever it holds.
         """
-        stream, issuer, seq, prev, session, tag, _, _ = fact
+        stream, issuer, seq, prev, session, tag = fact[:6]
         self._records += 1
         missing = max(0, index + 1 - self._records)
         number = self._numbers.get(stream, -1)
         if number < 0:
-            number = self._number(stream)
+            number = self.number(stream)
         if number < 0:
             return self._first(leaf, missing, fact, counts)
         session_hash = hash(session) if session is not None else 0
@@ -113,7 +118,7 @@ class Chains:
         self, number: int, missing: int, fact: Fact, session_hash: int
     ) -> list[Refused] | None:
         """Return what breaks the chain in a record that is not simply the next."""
-        stream, issuer, seq, prev, _, _, _, _ = fact
+        stream, issuer, seq, prev = fact[:4]
         if seq == UNREADABLE:
             return None
         found: list[Refused] = []
@@ -148,7 +153,7 @@ class Chains:
         return found or None
 
     def _first(self, leaf: bytes, missing: int, fact: Fact, counts: bool) -> list[Refused] | None:
-        stream, issuer, seq, _, session, tag, _, _ = fact
+        stream, issuer, seq, _, session, tag = fact[:6]
         number = len(self._next)
         self._ids += blake2b(stream.encode(), digest_size=_ID_BYTES).digest()
         self._table.add(self._id(number), number)

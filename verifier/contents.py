@@ -64,6 +64,17 @@ class Contents:
         """Return whether there is no content file and no erasure: all that is named is absent."""
         return not self._flags and not self._erased
 
+    def present(self, address: bytes) -> bool:
+        """Return whether there is a content file of this address."""
+        return bool(self._flags) and self._table.find(address) >= 0
+
+    def holds(self, ref: bytes) -> bool:
+        """Return whether the content of a row of 72 bytes is here, and is what the row says."""
+        number = self._table.find(ref[:32]) if self._flags else -1
+        if number < 0 or self._flags[number] & _WRONG_NAME:
+            return False
+        return self._rows[number * ROW_BYTES : (number + 1) * ROW_BYTES] == ref
+
     def count_withheld(self, absent: int) -> None:
         """Count references to withheld contents without looking at each."""
         self.references += absent

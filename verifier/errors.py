@@ -25,6 +25,7 @@ _TABLE = """
 fail integrity cbor_invalid cose_invalid header_invalid payload_invalid body_invalid
 fail integrity statement_too_large id_duplicate
 fail integrity stream_gap stream_prev stream_issuer stream_session stream_ledger stream_closed
+fail integrity session_invalid derived_mismatch
 fail integrity checkpoint_invalid proof_file_invalid origin_mismatch log_empty
 fail integrity leaf_mismatch tile_mismatch root_mismatch entries_invalid
 fail integrity inclusion_invalid consistency_invalid
@@ -32,18 +33,21 @@ fail integrity package_invalid name_invalid link_refused zip_bounds
 fail integrity file_missing file_unexpected file_mismatch export_invalid seal_mismatch
 fail authenticity signature_invalid key_invalid proof_invalid key_unknown key_revoked
 fail authenticity key_role key_name key_event_invalid checkpoint_signature genesis_mismatch
-fail completeness stream_incomplete
+fail completeness stream_incomplete outcome_missing outcome_duplicate
 fail anchoring head_behind head_conflict
-fail contents content_mismatch content_missing
+fail contents content_mismatch content_missing decoded_mismatch
 fail lineage parent_missing parent_later parent_mismatch
-fail policy band_mismatch threshold_mismatch gate_mismatch total_mismatch
+fail policy band_mismatch threshold_mismatch gate_mismatch total_mismatch cost_mismatch
+fail policy call_mismatch call_duplicate change_unrecorded session_totals
 limit authenticity unpinned export_unsigned
-limit completeness partial_ledger stream_partial
+limit completeness partial_ledger stream_partial intent_open
 limit anchoring unanchored
 limit contents content_withheld
 note integrity type_unknown
+note completeness outcome_unknown
 note contents content_erased
 note lineage parent_outside
+note policy call_repeated
 fatal - input_unreadable not_a_package zip_invalid trust_invalid usage
 """
 

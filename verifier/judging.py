@@ -14,14 +14,31 @@ from blake3 import blake3
 
 from . import cbor, cose, ed25519, policy
 from .bodies import check_body, refs_of_all
-from .chain import TAG_CLOSE, TAG_ERASURE, TAG_NONE, TAG_WITNESS, UNREADABLE, Fact
-from .content import REF_MARK, SALT_BYTES, is_ref
+from .chain import (
+    TAG_CLOSE,
+    TAG_ERASURE,
+    TAG_INTENT,
+    TAG_NONE,
+    TAG_OPEN,
+    TAG_OUTCOME,
+    TAG_REUSE,
+    TAG_SAVEPOINT,
+    TAG_SESSION_CLOSE,
+    TAG_WITNESS,
+    UNREADABLE,
+    Fact,
+)
+from .content import REF_MARK, archived_size, is_ref
+from .contents import row
 from .errors import BadValue, Fatal, Refused
 from .records import Note, Setting, Sheet, statements
+from .session_bodies import check_salted
+from .session_facts import session_facts
 from .statement import (
     KEY_STREAM,
     KEY_TYPES,
     PRODUCER_TYPES,
+    SESSION_TYPES,
     TYPES,
     all_payloads,
     check_payload,
@@ -31,7 +48,17 @@ Signed = tuple[int, str | None, bytes, bytes]
 """index, id, public key, signature followed by what was signed"""
 
 NO_ID = bytes(16)
-_TAGS = {"witness": TAG_WITNESS, "stream_close": TAG_CLOSE, "erasure": TAG_ERASURE}
+_TAGS = {
+    "witness": TAG_WITNESS,
+    "stream_close": TAG_CLOSE,
+    "erasure": TAG_ERASURE,
+    "session_open": TAG_OPEN,
+    "intent": TAG_INTENT,
+    "outcome": TAG_OUTCOME,
+    "reuse": TAG_REUSE,
+    "savepoint": TAG_SAVEPOINT,
+    "session_close": TAG_SESSION_CLOSE,
+}
 _AT_A_TIME = 32
 
 
@@ -155,7 +182,7 @@ def _judge(
             signatures.append((index, None, key.public, one.signed))
         found = [one.broken, *judge.wrong(header.kid, index, "rotate", header.iss)]
         notes += [(index, None, *e.parts()) for e in found]
-        return header.sub, header.iss, UNREADABLE, None, None, TAG_NONE, b"", b""
+        return header.sub, header.iss, UNREADABLE, None, None, TAG_NONE, b"", b"", None
     p = one.p
     kind, stream, ident = p["type"], p["stream"], p["id"]
     if key is not None:
@@ -169,10 +196,16 @@ def _judge(
         found.append(one.body)
     elif kind == "witness":
         found += policy.mismatches(p["body"])
+    elif kind in SESSION_TYPES and setting.salted is not None:
+        why = check_salted(p, setting.salted)
+        found += [Refused("session_invalid", why)] if why is not None else []
     if found:
         notes += [(index, ident, *e.parts()) for e in found]
     one.ident = _uuid(ident)
     parents = p.get("parents", ())
+    told = None
+    if one.body is None and (parents or kind in SESSION_TYPES):
+        told = session_facts(p)
     return (
         header.sub,
         header.iss,
@@ -182,11 +215,21 @@ def _judge(
         _TAGS.get(kind, TAG_NONE),
         b"".join([r["leaf_hash"] + _uuid(r["id"]) for r in parents]) if parents else b"",
         _rows(one.refs, one.body is None) if one.refs else b"",
+        told,
     )
 
 
 def _uuid(text: str) -> bytes:
     return bytes.fromhex(text.replace("-", ""))
+
+
+def uuid_text(ids: bytes, row: int) -> str | None:
+    """Return the 16 bytes of a row as the text of a UUID; None for a record without an id."""
+    raw = ids[16 * row : 16 * row + 16]
+    if raw == NO_ID:
+        return None
+    h = raw.hex()
+    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
 
 
 def _place(setting: Setting, index: int, sub: str, p: dict[str, Any]) -> list[Refused]:
@@ -215,8 +258,5 @@ def _place(setting: Setting, index: int, sub: str, p: dict[str, Any]) -> list[Re
 
 def _rows(refs: list[dict[str, Any]], checked: bool) -> bytes:
     """Return references as rows (`contents.row`); unchecked, only those that are right."""
-    rows = []
-    for r in refs if checked else filter(is_ref, refs):
-        size = r["size_bytes"] + SALT_BYTES if "salted" in r else r["size_bytes"]
-        rows.append(r["blake3"] + r["sha256"] + size.to_bytes(8, "big"))
-    return b"".join(rows)
+    good = refs if checked else filter(is_ref, refs)
+    return b"".join([row(r["blake3"], r["sha256"], archived_size(r)) for r in good])

@@ -29,15 +29,19 @@ class Lineage:
             table.add_all(chunk, 32, number * CHUNK_ROWS)
         return table
 
-    def check(self, index: int, parents: bytes) -> list[Refused]:
-        """Return what is wrong with parents, each 32 bytes leaf hash and 16 bytes id."""
+    def position(self, leaf: bytes) -> int:
+        """Return the position of the record with a leaf hash, or -1."""
         if self._table is None:
             self._table = self._built()
+        return self._table.find(leaf)
+
+    def check(self, index: int, parents: bytes) -> list[Refused]:
+        """Return what is wrong with parents, each 32 bytes leaf hash and 16 bytes id."""
         found: list[Refused] = []
         for at in range(0, len(parents), PARENT_BYTES):
             self.links += 1
             leaf = parents[at : at + 32]
-            position = self._table.find(leaf)
+            position = self.position(leaf)
             if position < 0:
                 code = "parent_outside" if self._part else "parent_missing"
                 found.append(Refused(code, f"no record in the package has leaf hash {leaf.hex()}"))

@@ -170,6 +170,12 @@ class Log:
         first = self.numbers[n] * layout.TILE_WIDTH
         return range(first, first + layout.TILE_WIDTH)
 
+    def positions(self) -> Iterator[int]:
+        """Yield the positions of all records that could be read, in order."""
+        for number, leaves in enumerate(self.leaves.chunks):
+            if self.marks[number]:
+                yield from range(256 * number, 256 * number + len(leaves) // 32)
+
     def position_of(self, index: int) -> int:
         """Return the position of the record with an index, or -1."""
         if self.part:

@@ -8,6 +8,7 @@ from .errors import Refused
 
 BAND_A_MIN = 0.95
 BAND_B_MIN = 0.80
+PRICED_UNITS = 1_000_000.0
 KAPPA_THRESHOLDS = {"critical": 0.95, "important": 0.85, "routine": 0.70, "low_stakes": 0.60}
 
 
@@ -16,6 +17,14 @@ def band(score: float) -> str:
     if score >= BAND_A_MIN:
         return "A"
     return "B" if score >= BAND_B_MIN else "C"
+
+
+def cost_usd(usage: dict[str, int], prices: dict[str, float]) -> float:
+    """Return the cost in US dollars; prices are for a million units, added in encoding order."""
+    total = 0.0
+    for unit, count in usage.items():
+        total += count * prices[unit]
+    return total / PRICED_UNITS
 
 
 def mismatches(witness: dict[str, Any]) -> list[Refused]:
@@ -37,6 +46,11 @@ def mismatches(witness: dict[str, Any]) -> list[Refused]:
         total = witness["data"]["prompt_tokens"] + output["output_tokens"]
         if output["total_tokens"] != total:
             found.append(_differs("total_mismatch", total, output["total_tokens"]))
+    cost = witness.get("cost", ())
+    if "prices" in cost:
+        price = cost_usd(cost["usage"], cost["prices"])
+        if cost["cost_usd"] != price:
+            found.append(_differs("cost_mismatch", price, cost["cost_usd"]))
     return found
 
 

@@ -25,6 +25,12 @@ COUNTS = (
     "content_erased",
     "parents",
     "witnesses",
+    "sessions",
+    "intents",
+    "answered",
+    "failed",
+    "unknown",
+    "reused",
 )
 _MEMBERS = ("severity", "code", "axis", "index", "id", "path", "expected", "actual", "message")
 

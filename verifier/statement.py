@@ -25,7 +25,12 @@ FORMAT_VERSION = 1
 KEY_STREAM = "keys"
 PARENTS_MAX = 256
 KEY_TYPES = frozenset(("genesis", "enrol", "rotate", "revoke"))
-PRODUCER_TYPES = frozenset(("witness", "annotation", "import", "erasure", "stream_close", "export"))
+SESSION_TYPES = frozenset(
+    ("session_open", "intent", "outcome", "reuse", "savepoint", "session_close")
+)
+PRODUCER_TYPES = SESSION_TYPES | frozenset(
+    ("witness", "annotation", "import", "erasure", "stream_close", "export")
+)
 TYPES = KEY_TYPES | PRODUCER_TYPES
 
 

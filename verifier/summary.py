@@ -84,9 +84,10 @@ def conclude(a: Audit) -> None:
     )
     links, witnesses = a.lineage.links, counts["witnesses"]
     report.set_axis("lineage", "verified" if links else "not_applicable", plural(links, "link"))
-    report.set_axis(
-        "policy", "verified" if witnesses else "not_applicable", plural(witnesses, "witness")
-    )
+    text = plural(witnesses, "witness")
+    text += f", {plural(counts['intents'], 'call')}" if counts["sessions"] else ""
+    some = witnesses or counts["sessions"]
+    report.set_axis("policy", "verified" if some else "not_applicable", text)
 
 
 def _origins(a: Audit) -> None:
@@ -179,7 +180,19 @@ def _completeness(a: Audit) -> None:
         text = "whole ledger" if log.whole else "a ledger with missing records"
     else:
         text = f"session {selection.session}" if selection.kind == "session" else "a part"
-    report.set_axis("completeness", "verified", f"{text}, {plural(streams, 'stream')}")
+    text += f", {plural(streams, 'stream')}"
+    if report.counts["sessions"]:
+        text += f", {plural(report.counts['sessions'], 'session')}, {_calls(report.counts)}"
+    report.set_axis("completeness", "verified", text)
+
+
+def _calls(counts: dict[str, int]) -> str:
+    """Return what became of the calls: 3 calls: 2 answered, 1 unknown."""
+    text = plural(counts["intents"], "call")
+    parts = [f"{counts[k]} {k}" for k in ("answered", "failed", "unknown", "reused") if counts[k]]
+    left = counts["intents"] - counts["answered"] - counts["failed"] - counts["unknown"]
+    parts += [f"{left} without outcome"] if left > 0 else []
+    return f"{text}: {', '.join(parts)}" if parts else text
 
 
 def _check_export(a: Audit) -> None:

@@ -29,6 +29,7 @@ from ledger.export.facts import operation, reference
 from ledger.export.overview import Overview
 from ledger.export.part import Prover, consistency_files, proved_files
 from ledger.export.selection import Selection, StreamCounts, choose
+from ledger.export.session_folder import write_session_folder
 from ledger.export.sink import Written, open_sink
 from ledger.export.summary import page_of, readme_md, summary_html
 from ledger.export.tree import bundle_files, tile_files
@@ -149,6 +150,8 @@ def export(
                 published_at,
                 signed=writer is not None,
             )
+            erased = found.erased if contents == "included" else None
+            write_session_folder(log, bag, selection, folder, erased)
         if writer is not None:
             body = _export_body(bag.seal(), selection, contents, survey)
             receipt = writer.append(body)

@@ -14,6 +14,7 @@ from typing import Any
 from blake3 import blake3
 from nacl.bindings import crypto_sign, crypto_sign_seed_keypair
 
+from tests.verifier.derive import Derivation
 from verifier.cbor import encode, head
 
 ORIGIN = "example.org/lab"
@@ -312,12 +313,18 @@ def package(
     if not withheld:
         for address, data in ledger.contents.items():
             files[f"data/content/{address.hex()[:2]}/{address.hex()}"] = data
-    payloads = [_payload(e) for e in ledger.entries]
+    payloads = [payload(e) for e in ledger.entries]
     chosen = [
         i
         for i, p in enumerate(payloads)
         if i >= start and (kind != "session" or p.get("session") == session)
     ]
+    if signed and kind != "range":
+        found = Derivation(payloads, ledger.leaves, chosen, {} if withheld else ledger.contents)
+        found.project()
+        if kind == "session":
+            found.session()
+        files |= found.files
     named = {address for i in chosen for address in addresses(payloads[i]["body"])}
     erasing = [
         i
@@ -375,12 +382,12 @@ def bag(files: dict[str, bytes]) -> dict[str, bytes]:
 def addresses(value: Any) -> list[bytes]:
     """The BLAKE3 addresses of all references in a value."""
     if isinstance(value, dict):
-        own = [value["blake3"]] if "blake3" in value else []
+        own = [value["blake3"]] if type(value.get("blake3")) is bytes else []
         return own + [a for v in value.values() for a in addresses(v)]
     return [a for v in value for a in addresses(v)] if isinstance(value, list) else []
 
 
-def _payload(entry: bytes) -> Any:
+def payload(entry: bytes) -> Any:
     from verifier import cbor, cose
 
     return cbor.decode(cose.parse(entry)[1])

@@ -25,6 +25,7 @@ from verifier.errors import AXES, CODES
 
 Files = dict[str, bytes]
 CHECKPOINT = "data/log/checkpoint"
+SEVERITIES = ("fail", "limit", "note", "fatal")
 
 
 def pins(ledger: build.Ledger, size: int | None = None) -> dict[str, Any]:
@@ -67,7 +68,8 @@ def test_sound_ledger_verifies(sound: tuple[build.Ledger, Files], tmp_path: Path
     assert report.counts == {
         "statements": 10, "streams": 4, "keys": 3, "files": len(files), "content_references": 6,
         "content_checked": 6, "content_withheld": 0, "content_erased": 0, "parents": 6,
-        "witnesses": 6,
+        "witnesses": 6, "sessions": 0, "intents": 0, "answered": 0, "failed": 0, "unknown": 0,
+        "reused": 0,
     }  # fmt: skip
     axes = report.to_dict()["axes"]
     assert {a: axes[a]["status"] for a in AXES} == {
@@ -950,10 +952,14 @@ def test_package_vectors(folder: Path) -> None:
     if not package.exists():
         package = folder / "package.zip"
     report = verify_package(package, trust=case.get("trust"), known_head=case.get("known_head"))
+    found = {kind: {c for c in codes(report) if CODES[c][0] == kind} for kind in SEVERITIES}
     if case["expect"] == "ok":
-        assert not {c for c in codes(report) if CODES[c][0] in ("fail", "fatal")}
+        assert not found["fail"] | found["fatal"]
+        assert found["limit"] == set(case["codes"])
     else:
         assert case["expect"] in codes(report)
+    assert found["note"] == set(case.get("notes", found["note"]))
+    assert report.exit_code == case["exit_code"]
 
 
 def test_log_that_changes_meanwhile(

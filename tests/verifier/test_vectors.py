@@ -12,6 +12,7 @@ import pytest
 from tests.verifier.conftest import VECTORS
 from verifier import cbor, content, cose, ed25519, merkle, note, proofs, trust
 from verifier.bodies import BODIES
+from verifier.calls import call_digest
 from verifier.content import check_ref
 from verifier.errors import Fatal, Refused, VifError
 from verifier.events import take_key_event
@@ -21,6 +22,7 @@ from verifier.layout import split_bundle
 from verifier.records import Note, Setting
 from verifier.report import Report
 from verifier.statement import KEY_STREAM, KEY_TYPES, check_payload
+from verifier.urls import check_url, recorded_url
 
 Case = dict[str, Any]
 
@@ -118,6 +120,25 @@ def run_body(case: Case, folder: Path) -> None:
 
         for differs in mismatches(value):
             raise differs
+
+
+def run_call(case: Case, folder: Path) -> None:
+    body = None
+    if (folder / "input.bin").exists():
+        raw = _input(folder)
+        body = (len(raw), lambda: iter([raw[:5], raw[5:]])) if raw else None
+    key = bytes.fromhex(case["key"]) if "key" in case else None
+    found = call_digest(case["method"], case["url"], case["request_headers"], body, key)
+    if found.hex() != case["digest"]:
+        raise Refused("call_mismatch", "another digest")
+
+
+def run_call_url(case: Case, folder: Path) -> None:
+    assert recorded_url(case["sent"]) == case["url"]
+    check_url(case["url"])
+    if case["sent"] != case["url"]:
+        with pytest.raises(VifError, match="body_invalid"):
+            check_url(case["sent"])
 
 
 def run_history(case: Case, folder: Path) -> None:
