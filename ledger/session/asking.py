@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.capture.exchange import Request, header
 from ledger.capture.headers import HeaderAllowList
@@ -36,11 +36,11 @@ class Asked:
     url: str
     headers: dict[str, str]
     digest: bytes
-    model: str | None
-    bound_usd: float | None
-    """What it may cost at most; None when that is not known."""
     retried: bool
     """Whether the client says that it sends this again by itself."""
+    model: str | None = None
+    bound_usd: float | None = None
+    """What it may cost at most; None when that is not known."""
 
     @property
     def safe(self) -> bool:
@@ -66,26 +66,19 @@ class Asker:
         method, url = request.method.upper(), call_url(request.url)
         headers = self.allowed.select(request.headers)
         digest = call_digest(method, url, headers, request.body or None, self._key)
-        reading = read_safely(request, None, None, ())
-        model = None
-        bound: float | None = 0.0
-        if reading is not None:
-            fields = reading.fields
-            model = fields.get("requested_model")
-            model = model if is_name(model) else None
-        if method not in SAFE_METHODS and (reading is None or reading.is_operation):
-            bound = self._pricing.bound(reading, model, request)
         retries = header(request.headers, "x-stainless-retry-count") or ""
-        return Asked(
-            request,
-            method,
-            url,
-            headers,
-            digest,
-            model,
-            bound,
-            retries.isascii() and retries.isdigit() and int(retries[:9]) >= 1,
-        )
+        retried = retries.isascii() and retries.isdigit() and int(retries[:9]) >= 1
+        return Asked(request, method, url, headers, digest, retried)
+
+    def estimate(self, asked: Asked) -> Asked:
+        """Read of a request that is to be sent which model it wants, and what it may cost."""
+        reading = read_safely(asked.request, None, None, ())
+        model = reading.fields.get("requested_model") if reading is not None else None
+        model = model if is_name(model) else None
+        bound: float | None = 0.0
+        if not asked.safe and (reading is None or reading.is_operation):
+            bound = self._pricing.bound(reading, model, asked.request)
+        return replace(asked, model=model, bound_usd=bound)
 
 
 def read_safely(

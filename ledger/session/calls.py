@@ -25,7 +25,7 @@ from ledger.session.journal import Journal
 from ledger.session.lineage import Here
 from ledger.session.numbering import Numbers
 from ledger.session.outcomes import Verdict
-from ledger.session.replay import Attempt, Replay, call_key, parent_of
+from ledger.session.replay import Attempt, Replay, call_key, key_parts, parent_of
 from ledger.session.scanning import Scanner
 from ledger.session.settings import Settings
 from ledger.session.totals import Totals
@@ -56,6 +56,7 @@ class Calls:
         self._numbers = Numbers()
         self._answered = past.answered
         self._attempts = past.attempts
+        self._staged = past.staged
         self._flying: dict[bytes, Begun | None] = {}
 
     def begin(self, request: Request, place: Here) -> Call:
@@ -72,8 +73,21 @@ class Calls:
                         self._numbers.give_back(asked.digest, number)
                 raise
 
+    def keep_numbers(self, stage: str) -> None:
+        """Let a stage that was complete keep the numbers of its calls, also of those not asked now.
+
+        Otherwise the next call that asks the same, in another stage, would get its answer.
+        """
+        with self.lock:
+            for name, keys in self._staged.items():
+                if name == stage or name.startswith(f"{stage}/"):
+                    for key in keys:
+                        self._numbers.take(*key_parts(key))
+
     def _begin(self, asked: Asked, number: int, place: Here) -> Call:
         key = call_key(asked.digest, number)
+        if key not in self._answered:
+            asked = self.asker.estimate(asked)
         with self.lock:
             index = self._answered.get(key)
             before = self._attempts.get(key)

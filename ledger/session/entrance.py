@@ -84,7 +84,7 @@ def open_session(log: Ledger, name: str, **options: Unpack[SessionOptions]) -> S
         )
         journal = Journal(name, log, stream, lock)
         calls = Calls(journal, settings, asker, past)
-        stages = Stages(journal, past.stages)
+        stages = Stages(journal, past.stages, calls.keep_numbers)
         return Session(journal, calls, stages, past.runs[-1].parent, previous)
     except BaseException:
         if stream is not None:

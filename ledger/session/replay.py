@@ -28,6 +28,7 @@ __all__ = [
     "Run",
     "SavedStage",
     "call_key",
+    "key_parts",
     "replay",
     "session_entries",
 ]
@@ -39,6 +40,11 @@ _CHAIN = 1024
 def call_key(digest: bytes, replicate: int) -> bytes:
     """A call's identity in 36 bytes."""
     return digest + replicate.to_bytes(4)
+
+
+def key_parts(key: bytes) -> tuple[bytes, int]:
+    """The digest and the replicate of a call's identity."""
+    return key[:-4], int.from_bytes(key[-4:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,8 @@ class Replay:
     open: dict[str, OpenIntent] = field(default_factory=dict)
     """Intents without outcome by their id."""
     stages: dict[str, SavedStage] = field(default_factory=dict)
+    staged: dict[str, list[bytes]] = field(default_factory=dict)
+    """Keys of the answered calls of each stage."""
     drift: Drift = field(default_factory=Drift)
     costs: Costs = field(default_factory=Costs)
     at_risk_usd: float = 0.0
@@ -185,6 +193,8 @@ class Replay:
         run = next(run for run in reversed(self.runs) if run.number == intent.run)
         if body["status"] == "answered":
             self.answered[intent.key] = entry.index
+            if intent.stage is not None:
+                self.staged.setdefault(intent.stage, []).append(intent.key)
             self.attempts.pop(intent.key, None)
             run.answered += 1
             self._answers[entry.id] = intent

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import TracebackType
@@ -37,9 +37,12 @@ _JSON = "application/json"
 class Stages:
     """The savepoints of a session; safe for threads."""
 
-    def __init__(self, journal: Journal, saved: dict[str, SavedStage]) -> None:
+    def __init__(
+        self, journal: Journal, saved: dict[str, SavedStage], keep_numbers: Callable[[str], None]
+    ) -> None:
         self._journal = journal
         self._saved = saved
+        self.keep_numbers = keep_numbers
         self._lock = threading.Lock()
 
     def save(
@@ -169,3 +172,6 @@ class Stage:
         inside, self._inside = self._inside, None
         if inside is not None:
             inside.__exit__(None, None, None)
+        if not self.needed:
+            # Now, and not before: a block that runs all the same is answered from the archive.
+            self._stages.keep_numbers(self.name)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from ledger import Ledger
 from ledger.errors import SessionError
-from tests.session.lab import NAME, ask, bodies, do, entries
+from tests.session.lab import NAME, answer, ask, bodies, do, entries, text_of
 
 
 class Analysis(BaseModel):
@@ -221,3 +221,19 @@ def test_a_savepoint_does_not_wait_for_calls(log: Ledger) -> None:
         call.broke("timeout")
     kinds = [entry.payload.type for entry in entries(log)]
     assert kinds == ["session_open", "intent", "savepoint", "outcome", "session_close"]
+
+
+def test_a_complete_stage_keeps_the_numbers_of_its_calls(log: Ledger) -> None:
+    """Two stages ask the same; when the first is not run again, the second gets its own answer."""
+    with log.session(NAME) as session:
+        for name in ("one", "two"):
+            with session.stage(name) as stage:
+                do(session, ask("same"), answer(name))
+                stage.result = name
+    for forgets_to_look in (False, True):
+        with log.session(NAME) as session:
+            with session.stage("one") as stage:
+                if stage.needed or forgets_to_look:
+                    assert text_of(do(session, ask("same"))) == "one"
+                    stage.result = "one"
+            assert text_of(do(session, ask("same"))) == "two"

@@ -1,4 +1,4 @@
-"""Run the benchmark, print one table and write it as JSON."""
+"""Run the benchmark, print its tables and write them as JSON."""
 
 from __future__ import annotations
 
@@ -12,23 +12,33 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ledger
 from ledger.export import export
 from tools.bench import appending, auditing
+from tools.bench.tables import print_tables
+
+if TYPE_CHECKING:
+    from tools.bench.tables import Row
 
 MODES = [(1, 500), (100, 10_000), (1000, 20_000)]
 
-Row = appending.Measured | auditing.Audited
-
 
 def main() -> int:
-    """Measure at each size in turn, on one log that grows."""
+    """Measure a log at each size in turn, or calls."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument(
+        "section", nargs="?", choices=["log", "calls"], default="log", help="default: log"
+    )
+    parser.add_argument(
         "--sizes", type=int, nargs="+", default=[10_000, 1_000_000], help="records in the log"
+    )
+    parser.add_argument("--calls", type=int, default=500, help="calls of each kind")
+    parser.add_argument(
+        "--resume", type=int, default=10_000, help="calls of the session that is run again"
     )
     parser.add_argument(
         "--folder", type=Path, help="where to work; decides the disk (default: temporary)"
@@ -37,13 +47,18 @@ def main() -> int:
     options = parser.parse_args()
     place = Path(tempfile.mkdtemp(prefix="vif-bench-", dir=options.folder))
     try:
-        rows = list(_run(place, sorted(options.sizes)))
+        if options.section == "calls":
+            rows = list(_calls(place, options.calls, options.resume))
+        else:
+            rows = list(_run(place, sorted(options.sizes)))
     finally:
         shutil.rmtree(place, ignore_errors=True)
     machine = _machine()
     result = {"machine": machine, "rows": [_as_json(row) for row in rows]}
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    _table(rows, machine)
+    print(f"{machine['system']}, Python {machine['python']}, {machine['cores']} cores")
+    print(machine["durability"])
+    print_tables(rows)
     return 0
 
 
@@ -52,10 +67,17 @@ def _machine() -> dict[str, object]:
         "python": platform.python_version(),
         "system": platform.platform(),
         "cores": os.cpu_count(),
-        "vif_ledger": version("vif-ledger"),
+        "vif_ledger": _version(),
         "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "durability": "LMDB default flags (fsync on every commit); head published by rename",
     }
+
+
+def _version() -> str:
+    try:
+        return version("vif-ledger")
+    except PackageNotFoundError:
+        return "a checkout that is not installed"
 
 
 def _run(place: Path, sizes: list[int]) -> Iterator[Row]:
@@ -79,29 +101,19 @@ def _run(place: Path, sizes: list[int]) -> Iterator[Row]:
                     yield appending.measure(log, place, batch, contents=contents, records=records)
 
 
+def _calls(place: Path, calls: int, resume: int) -> Iterator[Row]:
+    # SDKs are imported only where they are measured.
+    from tools.bench import calling, resuming
+
+    print(f"{calls:,} calls of each kind", file=sys.stderr, flush=True)
+    yield from calling.measure(place, calls)
+    print(f"a session of {resume:,} calls", file=sys.stderr, flush=True)
+    yield resuming.measure(place, resume)
+
+
 def _as_json(row: Row) -> dict[str, object]:
     derived = [n for n, v in vars(type(row)).items() if isinstance(v, property)]
     return asdict(row) | {name: getattr(row, name) for name in derived}
-
-
-def _table(rows: list[Row], machine: dict[str, object]) -> None:
-    print(f"{machine['system']}, Python {machine['python']}, {machine['cores']} cores")
-    print(f"{machine['durability']}\n")
-    print("append   log size  batch  contents  us/record  of signing  x commit  memory MB")
-    for row in rows:
-        if isinstance(row, appending.Measured):
-            print(
-                f"{row.at_size:>17,} {row.batch:>6} {'yes' if row.contents else 'no':>9} "
-                f"{row.seconds * 1e6:>10.1f} {row.of_signing:>11.2f} {row.of_commit:>9.2f} "
-                f"{row.memory_bytes / 1e6:>10.0f}"
-            )
-    print("\nverify    records   jobs  us/record  of libsodium  peak MB")
-    for row in rows:
-        if isinstance(row, auditing.Audited):
-            print(
-                f"{row.records:>17,} {row.jobs:>6} {row.seconds / row.records * 1e6:>10.1f} "
-                f"{row.of_verifying:>13.2f} {row.peak_bytes / 1e6:>8.0f}"
-            )
 
 
 if __name__ == "__main__":
