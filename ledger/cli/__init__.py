@@ -19,6 +19,7 @@ they are `{"error": {"code", "message", "hint"}}`, hint null when there is none.
 | `usage` | a wrong call |
 | `file_unreadable`, `file_unwritable`, `file_exists` | a file that the caller named |
 | `system` | the operating system refused |
+| `proxy_libraries` | the proxy's libraries are not installed |
 | `demo_failed` | the demo did not go as it should (exit code 1) |
 | `demo_needs_openai`, `demo_service`, `demo_no_text` | SDK, model service or texts of the demo |
 """

@@ -21,7 +21,9 @@ from ledger.cli import (
     log,
     output,
     prove,
+    proxy,
     record,
+    session,
     show,
 )
 from ledger.cli.failures import as_ledger_error, interrupted, show_error, wants_json
@@ -39,6 +41,8 @@ _RECORD, _READ, _PROVE, _MANAGE = "Record", "Read", "Prove and hand over", "Mana
 
 app.command("init", rich_help_panel=_RECORD)(init.init)
 app.command("record", rich_help_panel=_RECORD)(record.record)
+app.add_typer(session.commands, name="session", rich_help_panel=_RECORD)
+app.command("proxy", rich_help_panel=_RECORD)(proxy.proxy)
 app.add_typer(import_.commands, name="import", rich_help_panel=_RECORD)
 app.command("log", rich_help_panel=_READ)(log.log)
 app.command("show", rich_help_panel=_READ)(show.show)

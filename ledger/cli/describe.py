@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ledger import Entry
+from ledger.cli import session_words
 from ledger.cli.output import Part
 from ledger.cli.text import counted, human_bytes
 
@@ -28,6 +29,7 @@ TYPE_STYLES = {
     "enrol": "magenta",
     "rotate": "magenta",
     "revoke": "bold magenta",
+    **session_words.TYPES,
 }
 
 
@@ -66,7 +68,7 @@ def summary(kind: str, body: Mapping[str, Any]) -> list[Part]:
     make = _SUMMARIES.get(kind)
     try:
         return make(body) if make else [(f"{len(body)} fields", "dim")]
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         # Listing must go on over a body that breaks its page; `vif doctor` names the fault.
         return [("body does not follow its page", "red")]
 
@@ -123,4 +125,5 @@ _SUMMARIES: dict[str, Callable[[Mapping[str, Any]], list[Part]]] = {
     "enrol": lambda body: [f"{body['role']} {body['key']['name']}"],
     "rotate": lambda body: [str(body["key"]["name"])],
     "revoke": lambda body: [f"key {body['kid'].hex()[:16]} after #{body['last_good_index']}"],
+    **session_words.SUMMARIES,
 }

@@ -17,7 +17,7 @@ from ledger.cli.text import clip, moment, pad, visible, width
 from ledger.cli.times import since as parse_since
 from ledger.cli.times import until as parse_until
 
-_TYPE_COLUMNS = 12
+_TYPE_COLUMNS = 13
 _SESSION_COLUMNS = 14
 
 
@@ -126,7 +126,7 @@ def _show_line(entry: Entry, room: int | None) -> None:
 
 def _session_columns(room: int | None) -> int:
     """Return the width of the session: what 80 columns leave, and more where there is more."""
-    return _SESSION_COLUMNS if room is None else max(_SESSION_COLUMNS, min(room - 66, 40))
+    return _SESSION_COLUMNS if room is None else max(_SESSION_COLUMNS, min(room - 67, 40))
 
 
 def _fit(parts: list[output.Part], room: int) -> list[output.Part]:

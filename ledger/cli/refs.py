@@ -13,16 +13,18 @@ from ledger.formats.content import SALT_BYTES, ContentHasher, ContentRef, from_c
 
 __all__ = ["CONTENTS", "contents_of", "named_content", "refer_file"]
 
-CONTENTS: Mapping[str, tuple[str, ...]] = {
-    "prompt": ("data", "prompt_hash"),
-    "output": ("output", "output_hash"),
-    "request": ("raw", "request"),
-    "response": ("raw", "response"),
-    "template": ("data", "prompt_template"),
-    "tool-parameters": ("tools", "tool_parameters"),
-    "tool-results": ("tools", "tool_results_hash"),
-    "explanation": ("explanation",),
-    "source": ("source",),
+CONTENTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "prompt": (("data", "prompt_hash"),),
+    "output": (("output", "output_hash"),),
+    "request": (("raw", "request"), ("request",)),
+    "response": (("raw", "response"), ("response",)),
+    "template": (("data", "prompt_template"),),
+    "tool-parameters": (("tools", "tool_parameters"),),
+    "tool-results": (("tools", "tool_results_hash"),),
+    "explanation": (("explanation",),),
+    "source": (("source",),),
+    "state": (("state",),),
+    "environment": (("environment",),),
 }
 """Names for `--content`, and where in a body the reference stands."""
 
@@ -30,18 +32,22 @@ _BLOCK_BYTES = 1 << 20
 
 
 def contents_of(entry: Entry) -> Iterator[tuple[str, ContentRef]]:
-    """Yield the contents that a statement refers to, by name."""
-    for name, path in CONTENTS.items():
-        value = _at(entry.payload.body, path)
+    """Yield the contents that a statement refers to, by name; frozen files by their own."""
+    body = entry.payload.body
+    places = [(name, path) for name, paths in CONTENTS.items() for path in paths]
+    found = [(name, _at(body, path)) for name, path in places]
+    if entry.payload.type == "session_open":
+        found += [(str(item["name"]), item["content"]) for item in body.get("frozen", ())]
+    for name, value in found:
         if isinstance(value, Mapping) and "blake3" in value:
             yield name, from_cbor(value)
 
 
 def named_content(entry: Entry, name: str) -> ContentRef:
     """Return a content's reference; LedgerError `usage` or ContentError `content_missing`."""
-    if name not in CONTENTS:
-        bad_call(f"there is no content {name!r}", hint=f"one of {', '.join(CONTENTS)}")
     found = dict(contents_of(entry))
+    if name not in found and name not in CONTENTS and entry.payload.type != "session_open":
+        bad_call(f"there is no content {name!r}", hint=f"one of {', '.join(CONTENTS)}")
     if name not in found:
         has = ", ".join(found) or "none"
         raise ContentError(

@@ -22,6 +22,7 @@ from ledger.model import from_body, to_body
 
 _BLOCK_BYTES = 1 << 16
 _LABEL_COLUMNS = 23
+_ITEMS_SHOWN = 20
 
 
 def show(
@@ -115,7 +116,7 @@ def _in_order(kind: str, body: dict[str, Any]) -> dict[str, Any]:
 def _rows(
     log: Ledger, key: str, value: Any
 ) -> Iterator[tuple[str, output.Part | list[output.Part]]]:
-    if isinstance(value, Mapping) and "blake3" in value:
+    if _is_ref(value):
         size, media_type = human_bytes(value["size_bytes"]), value["media_type"]
         salted = "  salted" if value.get("salted") else ""
         yield key, [f"{size}  {media_type}{salted}  ", _presence(log, value)]
@@ -131,12 +132,28 @@ def _rows(
     elif isinstance(value, Mapping):
         for number, (inner, item) in enumerate(value.items()):
             yield "" if number else key, f"{inner}: {_scalar(item)}"
+    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+        for number, item in enumerate(value[:_ITEMS_SHOWN]):
+            yield "" if number else key, _item(item)
+        if len(value) > _ITEMS_SHOWN:
+            yield "", (f"and {len(value) - _ITEMS_SHOWN} more", "dim")
     elif isinstance(value, list):
         yield key, ", ".join(_scalar(item) for item in value[:8])
         if len(value) > 8:
             yield "", (f"and {len(value) - 8} more", "dim")
     else:
         yield key, _scalar(value)
+
+
+def _item(item: Mapping[str, Any]) -> str:
+    """Return a frozen file or a change of one (specs/10 section 2) in one line."""
+    shown = [_scalar(value) for value in item.values() if not isinstance(value, Mapping)]
+    sizes = [human_bytes(value["size_bytes"]) for value in item.values() if _is_ref(value)]
+    return "  ".join(shown + sizes)
+
+
+def _is_ref(value: Any) -> bool:
+    return isinstance(value, Mapping) and "blake3" in value
 
 
 def _scalar(value: Any) -> str:
@@ -204,7 +221,7 @@ def _lineage_line(log: Ledger, entry: Entry, *, bold: bool = False) -> None:
     parents = " ".join(f"#{log.by_id(parent.id).index}" for parent in payload.parents)
     output.say(
         (f"{'#' + str(entry.index):>7}  ", "bold" if bold else ""),
-        (f"{payload.type:<12}  ", style),
+        (f"{payload.type:<13}  ", style),
         *summary(payload.type, payload.body),
         (f"  from {parents}" if parents else "", "dim"),
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from ledger.capture.exchange import Request, header
 from ledger.capture.headers import HeaderAllowList
 from ledger.capture.readers import Reading, read
-from ledger.formats.call import IDENTITY_HEADERS, call_digest, call_url
+from ledger.formats.call import call_digest, call_url
 from ledger.formats.values import is_name
 from ledger.session.pricing import Pricing
 
@@ -56,8 +56,8 @@ class Asked:
 class Asker:
     """Reads requests of one session."""
 
-    def __init__(self, allow_headers: Iterable[str], key: bytes | None, pricing: Pricing) -> None:
-        self.allowed = HeaderAllowList((*IDENTITY_HEADERS, *allow_headers))
+    def __init__(self, allowed: HeaderAllowList, key: bytes | None, pricing: Pricing) -> None:
+        self.allowed = allowed
         self._key = key
         self._pricing = pricing
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from typing import Any, Unpack
 
+from ledger.capture.headers import HeaderAllowList
 from ledger.errors import FormatError, RecordError
+from ledger.formats.call import IDENTITY_HEADERS
 from ledger.formats.values import is_label, is_name
 from ledger.log import Ledger
 from ledger.model.build import default_writer
@@ -57,6 +59,7 @@ def open_session(log: Ledger, name: str, **options: Unpack[SessionOptions]) -> S
     log.check_signers()
     prices = given["prices"] if given["prices"] is not None else default_prices()
     pricing = Pricing(prices)
+    allowed = HeaderAllowList((*IDENTITY_HEADERS, *given["allow_headers"]))
     lock = take(log.path, name)
     stream: Ledger | None = None
     try:
@@ -72,7 +75,7 @@ def open_session(log: Ledger, name: str, **options: Unpack[SessionOptions]) -> S
             on_unknown=given["on_unknown"],
             budget_usd=given["budget_usd"],
         )
-        asker = Asker(given["allow_headers"], key, pricing)
+        asker = Asker(allowed, key, pricing)
         settings = Settings(
             run,
             given["on_unknown"],

@@ -36,6 +36,14 @@ __all__ = ["Source", "freeze", "gather"]
 
 _PIECE_BYTES = 1 << 20
 _TYPES = MimeTypes(filenames=())  # the tables of Python, and not those of this machine
+for _type, _suffix in (
+    ("text/markdown", ".md"),
+    ("application/jsonl", ".jsonl"),
+    ("application/yaml", ".yaml"),
+    ("application/yaml", ".yml"),
+    ("application/toml", ".toml"),
+):
+    _TYPES.add_type(_type, _suffix)  # which not every version of Python knows
 _JSON = "application/json"
 
 
