@@ -2,25 +2,28 @@
 
 An import is written in as few commits as its size allows: statements are handed over when 2,048 of
 them or 32 MiB of content have come together, and the `import` statement goes with the last ones. A
-small file is therefore in the log whole or not at all.
+small file is therefore in the log whole or not at all. A large one whose import was killed between
+two commits is taken up where it stopped when it is imported again (`ledger.capture.known`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
-from ledger.drafts import Archived, Draft, Receipt
+from ledger.capture.known import Known, KnownLog, interrupted
+from ledger.capture.redaction import REDACTED, Secret
+from ledger.drafts import Archived, Draft, ParentLike, Receipt
 from ledger.errors import ImportSourceError, LedgerError
 from ledger.formats.content import SALT_BYTES, ContentRef
 from ledger.formats.values import is_name
-from ledger.model import Import
-from ledger.model.archive import Salt
+from ledger.model import Annotation, Import
+from ledger.model.archive import Salt, archive
 
 BATCH_DRAFTS = 2048
 BATCH_BYTES = 32 << 20
@@ -31,18 +34,12 @@ Progress = Callable[[int, int], None]
 """Called with the number of witnesses handed over so far and the number there will be."""
 
 
-class ImportLog(Protocol):
+class ImportLog(KnownLog, Protocol):
     """The part of a ledger that an importer needs."""
 
     @property
     def salted(self) -> bool:
         """Whether content references carry a salt."""
-
-    def find(self, *, type: str | None = None) -> Iterator[Any]:
-        """The statements of a type, as entries with a `payload`."""
-
-    def open_archived(self, ref: ContentRef) -> BinaryIO:
-        """The archived bytes of a content, as a file."""
 
     def archive(self, content: bytes | Path | BinaryIO, media_type: str) -> Archived:
         """A reference to a content, of any size, to hand to an append."""
@@ -60,13 +57,21 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What an import wrote; `receipt` is that of its `import` statement."""
+    """What an import wrote; `receipt` is that of its `import` statement.
+
+    `skipped` is what should have become a statement and could not, `passed` what is no AI
+    operation by its nature, `redacted` the credentials that are not in the archived copy, and
+    `resumed` the number of statements that an interrupted import had written before.
+    """
 
     source: ContentRef
     witnesses: int
     annotations: int
     skipped: tuple[Skipped, ...]
     receipt: Receipt
+    passed: tuple[Skipped, ...] = ()
+    redacted: tuple[Secret, ...] = ()
+    resumed: int = 0
 
 
 def moment(value: object, what: str) -> datetime:
@@ -142,32 +147,61 @@ def _digest(file: BinaryIO, salt: bytes) -> bytes:
     return digest.digest()
 
 
+@dataclass(slots=True, eq=False)
+class Written:
+    """A statement that is on its way into the log or in it, for later ones to build on."""
+
+    draft: Draft | None
+    id: str = ""
+
+    def as_parent(self) -> ParentLike:
+        """What a later draft names as its parent."""
+        return self.id if self.draft is None else self.draft
+
+
 @dataclass(slots=True)
 class Batches:
-    """Drafts on their way into a log, handed over in bounded batches."""
+    """Drafts on their way into a log, handed over in bounded batches.
+
+    A draft that an interrupted import wrote already is counted and not written again.
+    """
 
     log: ImportLog
     total: int
     progress: Progress | None = None
     witnesses: int = 0
     annotations: int = 0
-    _drafts: list[Draft] = field(default_factory=list)
+    resumed: int = 0
+    _pending: list[Written] = field(default_factory=list)
     _content_bytes: int = 0
+    _known: Known | None = None
 
-    def add(self, drafts: Iterable[Draft]) -> None:
-        """Take drafts that belong together: none of them is handed over without the others."""
-        for draft in drafts:
-            self._drafts.append(draft)
-            self.witnesses += draft.type == "witness"
-            self.annotations += draft.type == "annotation"
-            self._content_bytes += sum(
-                len(content.data) for content in draft.contents if isinstance(content.data, bytes)
-            )
-        if len(self._drafts) >= BATCH_DRAFTS or self._content_bytes >= BATCH_BYTES:
+    def add(self, drafts: Iterable[Draft]) -> list[Written]:
+        """Take drafts that belong together: none of them is handed over without the others.
+
+        A parent is a draft of the same call, or what `Written.as_parent` says of an earlier one.
+        """
+        taken: dict[int, Written] = {}
+        group = list(drafts)
+        for draft in group:
+            parents = [_parent(taken, parent) for parent in draft.parents]
+            if any(new is not old for new, old in zip(parents, draft.parents, strict=True)):
+                taken[id(draft)] = self._take(replace(draft, parents=parents))
+            else:
+                taken[id(draft)] = self._take(draft)
+        if len(self._pending) >= BATCH_DRAFTS or self._content_bytes >= BATCH_BYTES:
             self._hand_over()
+        return [taken[id(draft)] for draft in group]
 
     def finish(
-        self, kind: str, source: Archived, source_name: str | None, skipped: Iterable[Skipped]
+        self,
+        kind: str,
+        source: Archived,
+        source_name: str | None,
+        skipped: Iterable[Skipped],
+        *,
+        passed: Iterable[Skipped] = (),
+        redacted: Iterable[Secret] = (),
     ) -> ImportResult:
         """Write the `import` statement after everything else and return what was done."""
         statement = Import(
@@ -177,13 +211,59 @@ class Batches:
             witnesses=self.witnesses,
             annotations=self.annotations,
         )
-        self._drafts.append(Draft("import", statement, (), (source,)))
-        receipt = self._hand_over()[-1]
-        return ImportResult(source.ref, self.witnesses, self.annotations, tuple(skipped), receipt)
+        imported = Draft("import", statement, (), (source,))
+        removed = tuple(redacted)
+        last = [imported, *([redaction(imported, removed, self.log)] if removed else [])]
+        self._pending += [Written(draft) for draft in last]
+        receipt = self._hand_over()[-len(last)]
+        return ImportResult(
+            source.ref,
+            self.witnesses,
+            self.annotations,
+            tuple(skipped),
+            receipt,
+            tuple(passed),
+            removed,
+            self.resumed,
+        )
+
+    def _take(self, draft: Draft) -> Written:
+        if self._known is None:
+            self._known = interrupted(self.log)
+        self.witnesses += draft.type == "witness"
+        self.annotations += draft.type == "annotation"
+        known = self._known.take(draft)
+        if known is not None:
+            self.resumed += 1
+            return Written(None, known)
+        self._content_bytes += content_bytes(draft)
+        written = Written(draft)
+        self._pending.append(written)
+        return written
 
     def _hand_over(self) -> list[Receipt]:
-        receipts = self.log.append_many(self._drafts)
-        self._drafts, self._content_bytes = [], 0
+        receipts = self.log.append_many([one.draft for one in self._pending if one.draft])
+        for written, receipt in zip(self._pending, receipts, strict=True):
+            written.draft, written.id = None, receipt.id
+        self._pending, self._content_bytes = [], 0
         if self.progress:
             self.progress(self.witnesses, self.total)
         return receipts
+
+
+def content_bytes(draft: Draft) -> int:
+    """Return how much memory the contents of a draft take."""
+    return sum(len(item.data) for item in draft.contents if isinstance(item.data, bytes))
+
+
+def redaction(imported: ParentLike, removed: tuple[Secret, ...], log: ImportLog) -> Draft:
+    """Return the annotation that says of an import that its source is not the file as it was."""
+    places = [{"place": one.place, "kind": one.kind} for one in removed]
+    content = archive({"replaced_by": REDACTED, "places": places}, salt=salt_of(log))
+    body = Annotation(kind="redaction", value=len(removed), explanation=content.ref)
+    return Draft("annotation", body, (imported,), (content,))
+
+
+def _parent(taken: dict[int, Written], parent: ParentLike) -> ParentLike:
+    known = taken.get(id(parent))
+    return parent if known is None else known.as_parent()

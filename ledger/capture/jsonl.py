@@ -10,12 +10,11 @@ otherwise. A file whose name ends in `.json` is one object, or an array of them,
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from ledger.capture import fitting
+from ledger.capture import strict_json
 from ledger.capture.importing import (
     Batches,
     ImportLog,
@@ -115,10 +114,10 @@ def _read(
     stream: BinaryIO, salt: Salt | None, whole: bool, source: str | None
 ) -> Iterator[Record | _Unreadable]:
     """Yield records, or why there is none; `source` is the format to name as their place."""
-    texts = _document(stream) if whole else _lines(stream)
+    texts = _document(stream) if whole else strict_json.lines(stream, LINE_MAX_BYTES)
     for line, text in texts:
         try:
-            fields = _fields(_parse(text) if isinstance(text, bytes) else text)
+            fields = _fields(strict_json.parse(text) if isinstance(text, bytes) else text)
             if source is not None:
                 fields.setdefault("source", {"format": source, "event_id": str(line)})
             record, contents = witness(**fields, salt=salt)
@@ -130,20 +129,6 @@ def _read(
             yield Record(line, record, contents)
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    number = 0
-    while line := stream.readline(LINE_MAX_BYTES + 1):
-        number += 1
-        if len(line) > LINE_MAX_BYTES:
-            raise ImportSourceError(
-                "source_unreadable", f"line {number} is longer than {LINE_MAX_BYTES} bytes"
-            )
-        if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
-        if line.strip():
-            yield number, line
-
-
 def _document(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
     data = stream.read(DOCUMENT_MAX_BYTES + 1)
     if len(data) > DOCUMENT_MAX_BYTES:
@@ -152,32 +137,8 @@ def _document(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
             f"a JSON document of more than {DOCUMENT_MAX_BYTES} bytes",
             hint="write it as JSON Lines, one object a line",
         )
-    document = _parse(data.removeprefix(b"\xef\xbb\xbf"))
+    document = strict_json.parse(data.removeprefix(b"\xef\xbb\xbf"))
     return enumerate(document if isinstance(document, list) else [document], 1)
-
-
-def _parse(data: bytes) -> Any:
-    try:
-        return json.loads(
-            data.decode(),
-            object_pairs_hook=_unique,
-            parse_constant=fitting.refuse_constant,
-            parse_float=fitting.finite,
-        )
-    except json.JSONDecodeError as error:
-        problem = f"not JSON at column {error.colno}"
-    except UnicodeDecodeError as error:
-        problem = f"not UTF-8 at byte {error.start}"
-    except (ValueError, RecursionError) as error:
-        problem = str(error) if type(error) is ValueError else "not JSON that can be read"
-    raise ImportSourceError("source_unreadable", problem)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key comes twice")
-    return found
 
 
 def _fields(found: Any) -> Any:

@@ -17,6 +17,19 @@ from ledger.cli.text import human_bytes
 from ledger.export import ExportResult
 from ledger.export import export as write_package
 
+_SESSION_FOLDER = "data/session"
+_PARTS = {
+    "experiment_snapshot.md": "the experiment, as the newest run froze it",
+    "framework_snapshot.md": "the framework, as the newest run froze it",
+    "corpus_manifest.json": "names and hashes of the corpus",
+    "files": "other files that the newest run froze",
+    "sessions": "when what happened, one list a run",
+    "llm_archive": "requests and responses, byte for byte",
+    "analysis_results": "outputs",
+    "system_state": "savepoints",
+    "fault_recovery": "crashes, unknown outcomes, repeats, reuse",
+}
+
 
 def export(
     ledger: LedgerFolder,
@@ -61,7 +74,9 @@ def export(
 
     Of the whole ledger, a session, or a range: a BagIt bag with an RO-Crate
     inside. The export is recorded in the ledger, and its statement signs every
-    page of the package.
+    page of the package. With --session, data/session/ lays the session out by
+    purpose: frozen files, timing, requests and responses, outputs, savepoints,
+    faults.
 
     Examples:
       vif export runs.vif package/
@@ -69,7 +84,7 @@ def export(
       vif export runs.vif part/ --range 100:200 --consistency-from 100
 
     With --json: package, files, bytes, size, root, genesis, known_head, signed,
-    verify (the arguments of vif-verify).
+    verify (the arguments of vif-verify), session_folder (data/session, or null).
     """
     if contents not in ("included", "withheld"):
         bad_call(f"--contents is included or withheld, not {contents!r}")
@@ -98,10 +113,12 @@ def export(
                 "known_head": made.known_head,
                 "signed": not unsigned,
                 "verify": verify[1:],
+                "session_folder": _SESSION_FOLDER if made.session_folder else None,
             }
         )
         return
     show_package(made, target)
+    show_session_folder(made)
     output.say()
     output.say(("Anybody can now check it", "bold"), ", offline and without your ledger:")
     output.say("  ", (f"vif-verify {shlex.quote(str(target))} \\", "cyan"))
@@ -120,6 +137,14 @@ def show_package(made: ExportResult, target: Path) -> None:
     output.say()
     output.say(("Publish these two", "bold"), " where auditors find them, apart from the package:")
     output.facts([("genesis", made.genesis), ("head", made.known_head)], indent=2)
+
+
+def show_session_folder(made: ExportResult) -> None:
+    """Print what is where in the session folder of a package; nothing if it has none."""
+    if made.session_folder:
+        output.say()
+        output.say(("The session by purpose", "bold"), f", in {_SESSION_FOLDER}/ of the package:")
+        output.facts([(part, _PARTS[part]) for part in made.session_folder], indent=2)
 
 
 def _export(log: Ledger, target: Path, **chosen: Any) -> ExportResult:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -15,32 +14,18 @@ from ledger.capture.jsonl import import_jsonl
 from ledger.cli import output
 from ledger.cli.arguments import AsJson, KeysFolder, LedgerFolder, SignerKey
 from ledger.cli.failures import check_readable
-from ledger.cli.head import known_head
+from ledger.cli.import_files import otlp, vcr
+from ledger.cli.import_folder import experiment
+from ledger.cli.importing import Again, Session, Skip, SourceFile, refused, report
 from ledger.cli.ledgers import writing
-from ledger.cli.text import counted
 from ledger.errors import ImportSourceError
 
 __all__ = ["commands"]
 
-_SKIPPED_SHOWN = 20
-
 commands = typer.Typer(
     no_args_is_help=True,
-    help="Take over a log of Inspect AI, or JSON Lines.",
+    help="Take over what other programs have recorded.",
 )
-
-SourceFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="The file to import.", show_default=False)
-]
-Again = Annotated[bool, typer.Option("--again", help="Also if it was imported before.", metavar="")]
-Skip = Annotated[
-    bool,
-    typer.Option("--skip-unreadable", help="Leave out what cannot be read.", metavar=""),
-]
-Session = Annotated[
-    str | None,
-    typer.Option("--session", "-s", metavar="NAME", help="The run it belongs to."),
-]
 
 
 @commands.command("inspect")
@@ -69,7 +54,7 @@ def inspect(
     label = session or session_label(file)
     with writing(ledger, keys, signer, session=label) as log:
         made = _take_over(import_inspect, log, file, again, skip_unreadable)
-    _report(made, label, as_json)
+    report(made, label, as_json)
 
 
 @commands.command("jsonl")
@@ -97,7 +82,12 @@ def jsonl(
     check_readable(file)
     with writing(ledger, keys, signer, session=session) as log:
         made = _take_over(import_jsonl, log, file, again, skip_unreadable)
-    _report(made, session, as_json)
+    report(made, session, as_json)
+
+
+commands.command("vcr")(vcr)
+commands.command("otlp")(otlp)
+commands.command("experiment")(experiment)
 
 
 def _take_over(
@@ -111,43 +101,4 @@ def _take_over(
         try:
             return importer(log, file, again=again, skip_unreadable=skip_unreadable, progress=tick)
         except ImportSourceError as error:
-            options = {"already_imported": "--again", "source_unreadable": "--skip-unreadable"}
-            option = options.get(error.code)
-            if option is None or skip_unreadable:
-                raise
-            deed = "records it a second time" if option == "--again" else "leaves such parts out"
-            raise ImportSourceError(error.code, error.message, hint=f"{option} {deed}") from None
-
-
-def _report(made: ImportResult, session: str | None, as_json: bool) -> None:
-    receipt = made.receipt
-    if as_json:
-        output.emit(
-            {
-                "witnesses": made.witnesses,
-                "annotations": made.annotations,
-                "skipped": [{"place": one.place, "reason": one.reason} for one in made.skipped],
-                "session": session,
-                "index": receipt.index,
-                "id": receipt.id,
-                "size": receipt.size,
-                "root": receipt.root.hex(),
-                "known_head": known_head(receipt.size, receipt.root),
-            }
-        )
-    else:
-        witnesses = counted(made.witnesses, "witness", "witnesses")
-        output.facts(
-            [
-                ("imported", f"{witnesses}, {counted(made.annotations, 'annotation')}"),
-                ("session", session or ""),
-                ("statement", f"#{receipt.index}  {receipt.id}"),
-                ("head", known_head(receipt.size, receipt.root)),
-            ]
-        )
-        for one in made.skipped[:_SKIPPED_SHOWN]:
-            output.note(("skipped ", "yellow"), f"{one.place}: {one.reason}")
-        if len(made.skipped) > _SKIPPED_SHOWN:
-            output.note(f"and {len(made.skipped) - _SKIPPED_SHOWN} more")
-    if made.skipped:
-        raise typer.Exit(output.EXIT_NO)
+            raise refused(error, skip_unreadable) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import typer.main
 
 import ledger
 from ledger.cli.app import app
+from tests.capture.foreign import cassette, experiment, export, interaction, span
 from tests.cli.world import ROOT, Vif, draft
 
 
@@ -32,6 +34,8 @@ def commands(
 
 
 COMMANDS = dict(commands())
+RUN_ELSEWHERE = {("demo",), ("proxy",)} | {path for path in COMMANDS if path[0] == "session"}
+"""Their examples need a provider or a session: see tests/demo and test_session_commands.py."""
 
 
 def examples(command: Any) -> list[str]:
@@ -73,6 +77,9 @@ def example_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "calls.jsonl": '{"model": "m", "prompt": "p"}\n',
     }.items():
         (folder / name).write_text(text)
+    cassette(folder / "cassette.yaml", interaction())
+    (folder / "traces.jsonl").write_text(json.dumps(export(span(1))) + "\n")
+    experiment(folder / "experiment_2")
     programs = folder / "bin"
     programs.mkdir()
     for name, module in (("vif", "ledger.cli"), ("vif-verify", "verifier")):
@@ -96,7 +103,9 @@ def prepare(path: tuple[str, ...], vif: Vif) -> dict[str, str]:
     return {"72d16faf": kid[:8], "--last-good 41": "--last-good 221 --yes"}
 
 
-@pytest.mark.parametrize("path", [one for one in COMMANDS if one != ("demo",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "path", [one for one in COMMANDS if one not in RUN_ELSEWHERE], ids=" ".join
+)
 def test_the_examples_run(
     path: tuple[str, ...],
     vif: Vif,
@@ -105,7 +114,7 @@ def test_the_examples_run(
     request: pytest.FixtureRequest,
 ) -> None:
     """Every example line, typed into a shell as it is printed, one after the other, succeeds."""
-    shutil.copytree(example_world, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(example_world, tmp_path, symlinks=True, dirs_exist_ok=True)
     if path == ("import", "inspect"):
         samples = request.getfixturevalue("shared") / "samples"
         (tmp_path / "logs").mkdir()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import ledger
 from tests.cli.world import Vif
 
 
@@ -66,6 +67,44 @@ def test_parts_and_unsigned_packages(vif: Vif, lab: Path, monkeypatch: pytest.Mo
     withheld = ["--session", "pilot", "--contents", "withheld", "--json"]
     session = vif("export", lab, "session", *withheld).json
     assert "withheld" in verify(*session["verify"]).stdout
+
+
+def test_a_session_says_what_is_in_its_folder(vif: Vif, lab: Path) -> None:
+    """What is there, each with its purpose; every name printed is one of the package."""
+    with ledger.open(lab, session="pilot") as log:
+        session = log.session("mva/e2", experiment=Path(__file__))
+        session.savepoint("answers", {"done": 1})
+        session.close("interrupted", "KeyboardInterrupt")
+    ran = vif("export", lab, "e2", "--session", "mva/e2")
+    assert (ran.code, ran.err) == (0, "")
+    told = ran.out[ran.out.index("The session by purpose") : ran.out.index("Anybody")]
+    assert "data/session/" in told.splitlines()[0]
+    names = [line.split()[0] for line in told.splitlines()[1:] if line]
+    assert names == ["experiment_snapshot.md", "sessions", "system_state", "fault_recovery"]
+    assert sorted(names) == sorted(path.name for path in Path("e2/data/session").iterdir())
+    assert "savepoints" in told
+    readme = Path("e2/README.md").read_text()
+    assert readme.count("| `data/session/` |") == readme.count("`data/PROJECT_CHRONOLOG_*") == 1
+    assert "data/session/" in vif("export", "--help").out
+
+
+def test_programs_learn_whether_there_is_a_session_folder(vif: Vif, lab: Path) -> None:
+    """Its path in the package, also in a zip; null where nothing of a session is laid out."""
+    for number, (options, folder) in enumerate(
+        [
+            (["--session", "pilot"], "data/session"),
+            (["--session", "pilot", "--unsigned"], "data/session"),
+            (["--session", "pilot", "--contents", "withheld"], None),
+            (["--range", "1:3"], None),
+            ([], None),
+        ]
+    ):
+        said = vif("export", lab, f"{number}.zip", *options, "--json").json
+        assert said["session_folder"] == folder
+        names = zipfile.ZipFile(f"{number}.zip").namelist()
+        assert any("/data/session/" in name for name in names) is (folder is not None)
+        ran = vif("export", lab, f"{number}", *options)
+        assert ("The session by purpose" in ran.out) is (folder is not None)
 
 
 @pytest.mark.parametrize(

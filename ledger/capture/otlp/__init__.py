@@ -1,0 +1,1 @@
+"""OTLP/JSON traces with GenAI attributes as statements (specs/03 §6)."""

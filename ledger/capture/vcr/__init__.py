@@ -1,0 +1,1 @@
+"""VCR cassettes, recorded HTTP exchanges, as statements (specs/03 §6)."""
