@@ -28,6 +28,7 @@ from tools.vectors import (  # noqa: E402 - the repository has to be on the path
     pages,
     proofs,
     session_bodies,
+    session_folders,
     session_packages,
     statements,
 )
@@ -45,6 +46,7 @@ FAMILIES = (
     calls,
     packages,
     session_packages,
+    session_folders,
 )
 
 

@@ -83,7 +83,7 @@ def plain_name(text: str) -> str:
 
 def project_path(session: str) -> str:
     """Return the path of the list of a session's project."""
-    return f"data/PROJECT_CHRONOLOG_{plain_name(session.partition('/')[0])}.jsonl"
+    return f"data/PROJECT_CHRONOLOG_{plain_name(session.partition('/')[0]).lower()}.jsonl"
 
 
 def chronolog_path(run: int) -> str:

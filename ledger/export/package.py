@@ -1,10 +1,11 @@
 """Making a replication package: one function, in the order of specs/07.
 
 1. Choose the selection; read it once for numbers, actions and content references. 2. Write
-contents, then the readable files, which say what was found. 3. Seal them, and append an `export`
-statement that signs the seal (specs/07 §5). From here on the packaged tree is fixed: the export
-statement is its last leaf. 4. Write the log as of that head: tiles and bundles, or proved records
-for a part. 5. Write the lists, make everything durable, give it its name.
+contents, the files that specs/11 derives, then the readable files, which say what was found.
+3. Seal them, and append an `export` statement that signs the seal (specs/07 §5). From here on the
+packaged tree is fixed: the export statement is its last leaf. 4. Write the log as of that head:
+tiles and bundles, or proved records for a part. 5. Write the lists, make everything durable, give
+it its name.
 
 Others may append all the time. If the process dies after step 3, the log holds an export statement
 without a package; that says that an export was begun, and does no harm. Nothing is ever found
@@ -29,7 +30,7 @@ from ledger.export.facts import operation, reference
 from ledger.export.overview import Overview
 from ledger.export.part import Prover, consistency_files, proved_files
 from ledger.export.selection import Selection, StreamCounts, choose
-from ledger.export.session_folder import write_session_folder
+from ledger.export.session_folder import Laid, write_session_folder
 from ledger.export.sink import Written, open_sink
 from ledger.export.summary import page_of, readme_md, summary_html
 from ledger.export.tree import bundle_files, tile_files
@@ -48,7 +49,10 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What was written; `known_head` and `genesis` are what an auditor has to learn elsewhere."""
+    """What was written; `known_head` and `genesis` are what an auditor has to learn elsewhere.
+
+    `session_folder` names what stands right below `data/session/`, empty when nothing does.
+    """
 
     path: Path
     size: int
@@ -57,6 +61,7 @@ class ExportResult:
     genesis: str
     files: int
     bytes: int
+    session_folder: tuple[str, ...] = ()
 
 
 class _Survey:
@@ -138,6 +143,8 @@ def export(
             if contents == "included":
                 found.write(log, bag, lambda done, total: report("contents", done, total))
                 _check_erasures(found, selection)
+            erased = found.erased if contents == "included" else None
+            laid = write_session_folder(log, bag, selection, folder, erased)
             # without a statement there is no clock to ask, and the same log makes the same bytes
             published_at = writer.now() if writer else survey.seen.last
             _write_readable(
@@ -148,10 +155,9 @@ def export(
                 found,
                 contents,
                 published_at,
+                laid,
                 signed=writer is not None,
             )
-            erased = found.erased if contents == "included" else None
-            write_session_folder(log, bag, selection, folder, erased)
         if writer is not None:
             body = _export_body(bag.seal(), selection, contents, survey)
             receipt = writer.append(body)
@@ -173,6 +179,7 @@ def export(
         genesis=log.genesis.hex(),
         files=sink.files,
         bytes=sink.size_bytes,
+        session_folder=laid.parts,
     )
 
 
@@ -184,6 +191,7 @@ def _write_readable(
     found: Contents,
     contents: str,
     published_at: str,
+    laid: Laid,
     *,
     signed: bool,
 ) -> None:
@@ -200,6 +208,8 @@ def _write_readable(
         erased=len(found.erased),
         has_content=found.written > 0,
         signed=signed,
+        has_session_folder=bool(laid.parts),
+        has_projects=laid.projects,
         keys=log.keys().keys,
         read=read,
     )

@@ -1,7 +1,7 @@
 """Where a package is written: a folder or a zip, complete under its name or not there at all.
 
-- Every path is checked by specs/07 §1 (`name_invalid`). All paths that this program makes are
-  lower case but for `README.md`, so two of them never differ by case alone.
+- Every path is checked by specs/07 §1 (`name_invalid`). Where part of a path stems from a name
+  that somebody chose, a number before it or lower case keeps any two from differing by case alone.
 - Files are streamed; size and SHA-256 are taken on the way. No file is held in memory.
 - The package grows under `.<name>.partial-<pid>` beside its target, is fsynced, and is renamed at
   the end. A process that is killed leaves only the partial one, and the next export to the same

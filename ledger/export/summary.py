@@ -45,6 +45,8 @@ class Page:
     erased: int
     has_content: bool
     signed: bool
+    has_session_folder: bool
+    has_projects: bool
     models: int
     models_cut: bool
     streams: int
@@ -94,6 +96,8 @@ def page_of(
     erased: int,
     has_content: bool,
     signed: bool,
+    has_session_folder: bool,
+    has_projects: bool,
     keys: Iterable[KeyRecord],
     read: Callable[[ContentRef], bytes | None] | None,
 ) -> Page:
@@ -113,6 +117,8 @@ def page_of(
         erased=erased,
         has_content=has_content,
         signed=signed,
+        has_session_folder=has_session_folder,
+        has_projects=has_projects,
         models=sum(key is not REST for key in seen.models.rows),
         models_cut=REST in seen.models.rows,
         streams=sum(key is not REST for key in seen.streams.rows),

@@ -101,7 +101,8 @@ def test_programs_learn_whether_there_is_a_session_folder(vif: Vif, lab: Path) -
     ):
         said = vif("export", lab, f"{number}.zip", *options, "--json").json
         assert said["session_folder"] == folder
-        names = zipfile.ZipFile(f"{number}.zip").namelist()
+        with zipfile.ZipFile(f"{number}.zip") as archive:
+            names = archive.namelist()
         assert any("/data/session/" in name for name in names) is (folder is not None)
         ran = vif("export", lab, f"{number}", *options)
         assert ("The session by purpose" in ran.out) is (folder is not None)

@@ -31,6 +31,8 @@ def test_case(file: Path) -> None:
     assert ran.returncode == case["exit_code"], ran.stdout + ran.stderr
     findings = json.loads(ran.stdout)["findings"]
     codes = {one["code"] for one in findings if one["severity"] != "note"}
+    if "notes" in case:
+        assert {one["code"] for one in findings} - codes == set(case["notes"])
     if case["expect"] == "ok":
         assert codes == set(case["codes"])
     else:

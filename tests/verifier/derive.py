@@ -83,7 +83,7 @@ class Derivation:
         for i in self.chosen:
             p = self.payloads[i]
             if p["type"] in PROJECT and "session" in p:
-                name = plain(p["session"].split("/")[0])
+                name = plain(p["session"].split("/")[0]).lower()
                 self.line(f"data/PROJECT_CHRONOLOG_{name}.jsonl", PROJECT[p["type"]], i)
 
     def session(self) -> None:

@@ -450,10 +450,17 @@ def test_names_and_further_entries(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("session", "name"),
-    [("alone", "alone"), ("a@b:c/d/e", "a-b-c"), ("/x", ""), ("y" * 128, "y" * 96), ("..", "..")],
+    [
+        ("alone", "alone"),
+        ("a@b:c/d/e", "a-b-c"),
+        ("/x", ""),
+        ("y" * 128, "y" * 96),
+        ("..", ".."),
+        ("MvA_2/X", "mva_2"),
+    ],
 )
 def test_project_names(session: str, name: str, tmp_path: Path) -> None:
-    """A project is what stands before the first slash, made plain and cut."""
+    """A project is what stands before the first slash, made plain, cut and in lower case."""
     make = _frozen(session=session)
     path = f"data/PROJECT_CHRONOLOG_{name}.jsonl"
     for kind in ("session", "ledger"):

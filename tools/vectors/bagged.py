@@ -103,14 +103,16 @@ class Log:
         }
         self.say("export", body | change, "exports", by=by)
 
-    def export_session(self, sealed: Files, session: str, streams: dict[str, int]) -> None:
+    def export_session(
+        self, sealed: Files, session: str, streams: dict[str, int], **change: Any
+    ) -> None:
         """Append the export statement of a session."""
         selection = {
             "kind": "session", "start": 0, "end": len(self.statements), "session": session
         }  # fmt: skip
         counted = [{"id": name, "statements": streams[name]} for name in sorted(streams)]
         count = sum(one == session for one in self._sessions)
-        self.export(sealed, selection=selection, streams=counted, statements=count)
+        self.export(sealed, selection=selection, streams=counted, statements=count, **change)
 
     def tiles(self) -> Files:
         """Return `data/log/` of the whole log."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from typing import Any
 from zlib import adler32, crc32
@@ -179,11 +180,12 @@ class Telling:
         body = {"stage": stage, "complete": complete, "state": self.ref(b'{"done":1}')}
         return self.tell("savepoint", body, *parents, session=session, stream=stream)
 
-    def close(self, opened: int, run: int = 1, *, stream: str | None = None, **change: Any) -> int:
+    def close(self, opened: int, run: int = 1, *, stream: str | None = None,
+              session: str = LABEL, **change: Any) -> int:  # fmt: skip
         """Append a session_close; sums that are not given are 0."""
         body: Body = {"run": run, "status": "complete", "answered": 0, "failed": 0, "unknown": 0,
                       "reused": 0, "unpriced": 0}  # fmt: skip
-        return self.tell("session_close", body | change, opened, stream=stream)
+        return self.tell("session_close", body | change, opened, session=session, stream=stream)
 
 
 def priced(**change: Any) -> Body:
@@ -205,7 +207,8 @@ def chronologs(log: Log) -> Files:
             line = {name: value["body"].get(name) for name in wanted[value["type"]]}
             line |= {"at": value["created_at"], "event": value["type"], "index": index,
                      "session": value["session"]}  # fmt: skip
-            path = f"data/PROJECT_CHRONOLOG_{value['session'].partition('/')[0]}.jsonl"
+            project = re.sub("[@:]", "-", value["session"].partition("/")[0]).lower()
+            path = f"data/PROJECT_CHRONOLOG_{project}.jsonl"
             text = canonical({key: kept for key, kept in line.items() if kept is not None})
             lists[path] = lists.get(path, b"") + text + b"\n"
     return lists

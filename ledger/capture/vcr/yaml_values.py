@@ -30,7 +30,7 @@ __all__ = ["FILE_MAX_BYTES", "read_members", "write_members", "yaml_library"]
 
 FILE_MAX_BYTES = 512 << 20
 DEPTH_MAX = 64
-ALIASED_MAX = 1_000_000
+ALIASED_MAX = 20_000
 
 _TAG = "tag:yaml.org,2002:"
 _TEXT_TAGS = frozenset(
