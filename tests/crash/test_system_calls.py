@@ -6,6 +6,7 @@ before it.
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -13,13 +14,15 @@ import pytest
 from tests.crash.conftest import MakeScene
 from tests.crash.tracing import count_calls, inject
 
-SHARDS = 8
+SHARDS = 4
 """Parts that can be tried at the same time."""
+STRIDE = int(os.environ.get("VIF_CRASH_STRIDE", "2"))
+"""One place in so many is tried; 1 tries them all."""
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_killed_at_every_system_call_that_writes(make_scene: MakeScene, shard: int) -> None:
-    killed = _try(make_scene, "brief", shard, SHARDS)
+    killed = _try(make_scene, "brief", shard * STRIDE, SHARDS * STRIDE)
     assert killed >= 4
 
 
