@@ -334,7 +334,7 @@ def session_opens(draw: st.DrawFn) -> model.SessionOpen:
         run=run,
         previous=None if run == 1 else draw(st.sampled_from(["complete", "interrupted", "killed"])),
         writer=draw(names),
-        on_unknown=draw(st.sampled_from(["ask", "retry"])),
+        on_unknown=draw(st.sampled_from(["ask", "retry", "fetch"])),
         environment=draw(refs),
         frozen=[
             {"role": role, "name": name, "content": draw(refs)} for role, name in draw(_entries)
@@ -350,14 +350,16 @@ def session_opens(draw: st.DrawFn) -> model.SessionOpen:
 def intents(draw: st.DrawFn) -> model.Intent:
     """Intents of first and later attempts."""
     attempt = draw(st.integers(1, 3) | st.integers(1, 10_000))
+    after = None if attempt == 1 else draw(st.sampled_from(["failed", "unknown"]))
     return model.Intent(
         call={"digest": draw(digests), "replicate": draw(runs)},
         attempt=attempt,
-        after=None if attempt == 1 else draw(st.sampled_from(["failed", "unknown"])),
+        after=after,
         method=draw(st.from_regex(r"[A-Z]{1,16}", fullmatch=True)),
         url=draw(urls),
         request=draw(maybe(content_refs().filter(lambda ref: ref.size_bytes > 0))),
         request_headers=draw(maybe(headers)),
+        fetches=draw(maybe(names)) if after == "unknown" else None,
         model=draw(maybe(names)),
         stage=draw(maybe(labels)),
         reserved_usd=draw(maybe(amounts)),

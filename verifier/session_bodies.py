@@ -76,6 +76,8 @@ def _open_rule(m: Any) -> None:
 
 def _intent_rule(m: Any) -> None:
     iff("after" in m, m["attempt"] > 1, "after")
+    if "fetches" in m and m.get("after") != "unknown":
+        raise BadValue("fetches, and not after unknown")
     if m.get("request", {}).get("size_bytes") == 0:
         raise BadValue("request: a body of no bytes is none")
 
@@ -113,7 +115,7 @@ SESSION_BODIES: dict[str, Check] = {
         {
             "run": integer(1, RUN_MAX),
             "writer": name,
-            "on_unknown": one_of("ask", "retry"),
+            "on_unknown": one_of("ask", "retry", "fetch"),
             "environment": looks_like_ref,
             "frozen": _ascending(
                 array(
@@ -152,6 +154,7 @@ SESSION_BODIES: dict[str, Check] = {
             "after": one_of("failed", "unknown"),
             "request": looks_like_ref,
             "request_headers": headers,
+            "fetches": name,
             "model": name,
             "stage": label,
             "reserved_usd": amount,

@@ -40,7 +40,9 @@ class CallRules:
             g.contents.check_request(fact, g.labels.key[session])
         except Refused as e:
             g.refuse(position, e)
-        if fact.after == "unknown":
+        if fact.fetches:
+            self._fetched(position, fact, parents)
+        elif fact.after == "unknown":
             words = g.words(position, "call_repeated")
             text = f"asked again after an unknown outcome, possibly paid twice: {words}"
             g.emit("call_repeated", position, text)
@@ -72,6 +74,14 @@ class CallRules:
                 text = "the attempt before came out otherwise"
                 g.emit("session_invalid", position, text, status, fact.after)
 
+    def _fetched(self, position: int, fact: Intent, parents: bytes) -> None:
+        """Check that the id that is fetched is the parent's, wherever the parent can be told."""
+        g = self._ground
+        parent = g.first_parent(g.outcomes, parents)
+        if parent >= 0 and g.outcomes.ident(parent) != fact.fetches:
+            text = "fetches is not the response_id of the outcome before"
+            g.emit("session_invalid", position, text)
+
     def take_outcome(
         self, position: int, fact: Outcome, parents: bytes, session: int, run: int
     ) -> None:
@@ -79,7 +89,7 @@ class CallRules:
         g = self._ground
         self.counts[fact.status] += 1
         status = STATUS[fact.status]
-        number = g.outcomes.add(position, session, status, fact.response_print)
+        number = g.outcomes.add(position, session, status, fact.response_print, fact.response_id)
         intent = self._intent_of(position, parents, session, run)
         try:
             g.contents.check_response(fact)

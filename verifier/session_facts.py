@@ -14,7 +14,7 @@ from .calls import IDENTITY_HEADERS
 from .content import archived_size
 from .contents import row
 
-NO_REF = b""
+NO_REF = NO_ID = b""
 PRINT_BYTES = 16
 _CALL_HEADERS = ("content-type", *IDENTITY_HEADERS)
 
@@ -30,7 +30,10 @@ class Opening(NamedTuple):
 
 
 class Intent(NamedTuple):
-    """An `intent`; `request` is the row of the body and whether a salt is before it, or None."""
+    """An `intent`; `request` is the row of the body and whether a salt is before it, or None.
+
+    `fetches` is the print of the id, empty where the call is asked anew.
+    """
 
     digest: bytes
     replicate: int
@@ -41,10 +44,14 @@ class Intent(NamedTuple):
     headers: tuple[tuple[str, str], ...]
     request: tuple[bytes, bool] | None
     request_print: bytes
+    fetches: bytes
 
 
 class Outcome(NamedTuple):
-    """An `outcome`; `decoded` is the digest and length of `response` without `encoding`."""
+    """An `outcome`; `decoded` is the digest and length of `response` without `encoding`.
+
+    `response_id` is the print of the id, empty if there is none.
+    """
 
     status: str
     reason: str | None
@@ -52,6 +59,7 @@ class Outcome(NamedTuple):
     response_print: bytes
     encoding: str
     decoded: tuple[bytes, int] | None
+    response_id: bytes
 
 
 class Savepoint(NamedTuple):
@@ -105,6 +113,13 @@ def _print(ref: dict[str, Any] | None) -> bytes:
     return blake2b(fixed + rest, digest_size=PRINT_BYTES).digest()
 
 
+def _id_print(ident: str | None) -> bytes:
+    """Return 16 bytes that stand for a provider's id, empty for none."""
+    if ident is None:
+        return NO_ID
+    return blake2b(ident.encode(), digest_size=PRINT_BYTES).digest()
+
+
 def _row(ref: dict[str, Any]) -> bytes:
     return row(ref["blake3"], ref["sha256"], archived_size(ref))
 
@@ -134,6 +149,7 @@ def _intent(b: dict[str, Any]) -> Intent:
         tuple((name, headers[name]) for name in _CALL_HEADERS if name in headers),
         None if ref is None else (_row(ref), "salted" in ref),
         _print(ref),
+        _id_print(b.get("fetches")),
     )
 
 
@@ -146,6 +162,7 @@ def _outcome(b: dict[str, Any]) -> Outcome:
         _print(ref),
         b.get("response_headers", {}).get("content-encoding", ""),
         None if decoded is None else (decoded["sha256"], decoded["size_bytes"]),
+        _id_print(b.get("response_id")),
     )
 
 

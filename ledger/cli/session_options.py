@@ -48,6 +48,7 @@ class OnUnknown(StrEnum):
 
     ASK = "ask"
     RETRY = "retry"
+    FETCH = "fetch"
 
 
 class OnChange(StrEnum):

@@ -65,6 +65,8 @@ def _intent(body: Mapping[str, Any]) -> list[Part]:
         parts.append(f"  replicate {body['call']['replicate']}")
     if body["attempt"] > 1:
         parts += [f"  attempt {body['attempt']} after ", _status(str(body["after"]))]
+    if "fetches" in body:
+        parts.append(f"  fetches {body['fetches']}")
     return parts
 
 

@@ -93,7 +93,7 @@ class SessionOpen(Body):
     run: RunNumber
     previous: Literal["complete", "interrupted", "killed"] | None = None
     writer: Name
-    on_unknown: Literal["ask", "retry"]
+    on_unknown: Literal["ask", "retry", "fetch"]
     environment: Ref
     frozen: Annotated[
         tuple[Frozen, ...], Array, Field(max_length=FROZEN_MAX), AfterValidator(_ordered)
@@ -137,6 +137,7 @@ class Intent(Body):
     url: Annotated[Prose, AfterValidator(_url)]
     request: Ref | None = None
     request_headers: Headers | None = None
+    fetches: Name | None = None
     model: Name | None = None
     stage: Label | None = None
     reserved_usd: Amount | None = None
@@ -144,6 +145,8 @@ class Intent(Body):
     @model_validator(mode="after")
     def _a_first_attempt_follows_none(self) -> Self:
         _iff("after", self.after, self.attempt > 1, "attempt is above 1")
+        if self.fetches is not None and self.after != "unknown":
+            raise ValueError("fetches is there only with after unknown")
         if self.request is not None and self.request.size_bytes == 0:
             raise ValueError("request refers to at least a byte: a body of no bytes is none")
         return self

@@ -128,7 +128,8 @@ class Fetch:
             await self._give_again(recorded)
             return
         try:
-            response = await self._client.send(self._request, stream=True, follow_redirects=False)
+            request = self._exchange.outgoing(self._request)
+            response = await self._client.send(request, stream=True, follow_redirects=False)
         except BaseException as error:
             await self._broke(error)
             raise

@@ -17,16 +17,18 @@ may be sent again is decided when they ask.
 
 from __future__ import annotations
 
+import re
+
 from ledger.errors import FormatError, LedgerError, RecordError, SessionError
 
 __all__ = ["RefusalError", "of_upstream", "refusal_of"]
 
 _HINTS = {
-    "outcome_unknown": "start the session again with --on-unknown retry to send such calls again",
     "budget_exceeded": "start the session again with a larger --budget, or bound the output",
     "budget_unpriced": "start the session again without --budget, or with a model that has a price",
     "body_invalid": None,
 }
+_OPTION = re.compile(r'on_unknown="([a-z]+)"')
 _STATUS = {
     "store_full": 507,
     "session_closed": 503,
@@ -72,6 +74,8 @@ def refusal_of(error: LedgerError) -> RefusalError:
         if isinstance(error, FormatError | RecordError):
             status = 400
     hint = _HINTS.get(error.code, error.hint)
+    if hint is not None:
+        hint = _OPTION.sub(r"--on-unknown \1", hint)
     return RefusalError(status, error.code, error.message, hint=hint)
 
 

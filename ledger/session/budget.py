@@ -51,6 +51,12 @@ class Budget:
                 )
         self.reserved_usd += bound_usd or 0.0
 
+    def fetch(self, bound_usd: float | None) -> None:
+        """Set aside what may have been spent on a call: asking for its answer costs nothing."""
+        bound = bound_usd or 0.0
+        self.at_risk_usd = max(self.at_risk_usd - bound, 0.0)
+        self.reserved_usd += bound
+
     def settle(self, bound_usd: float | None, *, cost_usd: float | None, at_risk: bool) -> None:
         """A call is over: it had a cost, or may have had one, or had none."""
         bound = bound_usd or 0.0

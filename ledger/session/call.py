@@ -14,16 +14,17 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ledger.capture.exchange import Response, decode_body
-from ledger.capture.readers import Reading
+from ledger.capture.exchange import Request, Response, decode_body
+from ledger.capture.readers import Reading, begun_id
 from ledger.drafts import Archived, Draft, Receipt
-from ledger.errors import FormatError, RecordError
+from ledger.errors import FormatError, RecordError, SessionError
 from ledger.formats.payload import PARENTS_MAX, Parent
 from ledger.formats.values import is_name, parse_time
 from ledger.model import to_body
 from ledger.model.archive import Media
 from ledger.model.session import Outcome
 from ledger.session.asking import Asked, media_type, read_safely
+from ledger.session.fetching import GONE, UNDER_WAY, fetching, judge, status_of
 from ledger.session.lineage import Here, fold
 from ledger.session.operations import Exchanged, Operation, witnesses
 from ledger.session.outcomes import Broken, Streaming, Verdict, decide
@@ -47,6 +48,8 @@ class Begun:
     """Of the intent."""
     request: Archived | None
     place: Here
+    fetches: str | None
+    """The id of the answer that is fetched; None when the call is asked."""
 
 
 class Call:
@@ -57,6 +60,10 @@ class Call:
         """The recorded answer: when it is there, hand it to the caller and send nothing."""
         self.witness: Parent | None = None
         """The operation's witness, once it is answered."""
+        self.instead: Request | None = None
+        """When it is there, send this in place of what was begun: it fetches the answer."""
+        if begun is not None and begun.fetches is not None:
+            self.instead = fetching(begun.asked.request, begun.fetches)
         self._calls = calls
         self._begun = begun
         self._lock = threading.Lock()
@@ -73,7 +80,8 @@ class Call:
         """Record an answer; `streaming` says how a stream ended, and is None for a whole body.
 
         Times are milliseconds from sending. Raises `SessionError("session_closed")` and what
-        `Ledger.append` raises; then the answer is not recorded.
+        `Ledger.append` raises; then the answer is not recorded. `SessionError("outcome_unknown")`
+        for what was fetched and is no answer.
         """
         verdict = decide(response.http_status, streaming)
         self._report(verdict, response, first_byte_ms, duration_ms, late=False)
@@ -139,8 +147,10 @@ class _Report:
                 f"response of {begun.asked.place}",
             )
             self._archived = self._log.archive(self._body, media_type(response.headers))
-        reading = self._read()
-        self._reading = reading
+        if begun.fetches is not None:
+            self._verdict = judge(verdict, self._decoded)
+        self._none_yet = verdict.status == "answered" != self._verdict.status
+        self._reading = self._read()
         fields: dict[str, Any] = {
             "response": self._archived.ref if self._archived else None,
             "response_headers": self._headers or None,
@@ -148,11 +158,12 @@ class _Report:
             "first_byte_ms": _amount(first_byte_ms),
             "duration_ms": self._duration_ms,
         }
-        if reading is not None and is_name(reading.response_id):
-            fields["response_id"] = reading.response_id
+        self._response_id = self._id()
+        if self._response_id is not None:
+            fields["response_id"] = self._response_id
         self._outcome = Draft(
             "outcome",
-            Outcome(**verdict._asdict(), **fields),
+            Outcome(**self._verdict._asdict(), **fields),
             (begun.intent,),
             (self._archived,) if self._archived else (),
         )
@@ -164,11 +175,13 @@ class _Report:
         operation = self._reading.is_operation if self._reading else not begun.asked.safe
         if not (answered and operation):
             receipts = calls.journal.append([self._outcome])
-            calls.settle(begun, self._verdict, receipts[0], None, {})
+            calls.settle(begun, self._verdict, receipts[0], None, {}, self._response_id)
+            if self._none_yet:
+                raise self._not_an_answer()
             return
         receipts, body = self._append_with_witness()
         call.witness = Parent(receipts[-1].id, receipts[-1].leaf_hash)
-        calls.settle(begun, self._verdict, receipts[-2], receipts[-1], body)
+        calls.settle(begun, self._verdict, receipts[-2], receipts[-1], body, self._response_id)
         begun.place.witnessed(call.witness)
 
     def _append_with_witness(self) -> tuple[list[Receipt], dict[str, Any]]:
@@ -191,6 +204,28 @@ class _Report:
             return None
         return read_safely(
             self._begun.asked.request, self._decoded, response.http_status, response.headers
+        )
+
+    def _id(self) -> str | None:
+        """The provider's id of the answer, also of one that is unknown: it may be fetched."""
+        if self._reading is not None:
+            return self._reading.response_id if is_name(self._reading.response_id) else None
+        if self._verdict.status != "unknown":
+            return None
+        if self._begun.fetches is not None and self._verdict.http_status == GONE:
+            return None
+        return self._begun.fetches or begun_id(self._begun.asked.request, self._decoded)
+
+    def _not_an_answer(self) -> SessionError:
+        status = status_of(self._decoded) or "not said"
+        hint = 'open the session with on_unknown="retry" to send such calls again'
+        if status in UNDER_WAY:
+            hint = "ask again to fetch it when the provider has finished it"
+        return SessionError(
+            "outcome_unknown",
+            f"{self._begun.asked.place}: the provider keeps {self._begun.fetches}, whose status "
+            f"is {status}; that is no answer",
+            hint=hint,
         )
 
     def _operation(self) -> Operation | None:

@@ -1,8 +1,9 @@
 """Calls: what is sent, what is given again, what must not be sent (specs/10 sections 3, 5 and 7).
 
 What was answered before, in any run, is given again without a request. What may have been paid and
-has no answer is not sent again unless the session was told to. Everything else gets an intent that
-is durable before `begin` returns.
+has no answer is not sent again unless the session was told to; instead of it the answer is fetched
+where the session was told so and a provider keeps it. Everything else gets an intent that is
+durable before `begin` returns.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ledger.capture.exchange import Request, Response
@@ -21,6 +23,7 @@ from ledger.reader import Entry
 from ledger.session.asking import Asked, Asker, media_type
 from ledger.session.budget import Budget
 from ledger.session.call import Begun, Call
+from ledger.session.fetching import is_kept
 from ledger.session.journal import Journal
 from ledger.session.lineage import Here
 from ledger.session.numbering import Numbers
@@ -88,28 +91,34 @@ class Calls:
         key = call_key(asked.digest, number)
         if key not in self._answered:
             asked = self.asker.estimate(asked)
+        fetches: str | None = None
         with self.lock:
             index = self._answered.get(key)
             before = self._attempts.get(key)
             if index is None:
-                self._allow(asked, number, key, before)
-                self.budget.reserve(asked.bound_usd, asked.model or asked.place)
+                fetches = self._allow(asked, number, key, before)
+                if fetches is not None and before is not None:
+                    asked = replace(asked, bound_usd=before.reserved_usd)
+                    self.budget.fetch(asked.bound_usd)
+                else:
+                    self.budget.reserve(asked.bound_usd, asked.model or asked.place)
                 self._flying[key] = None
         if index is not None:
             return self._again(index, place)
         try:
-            begun = self._intend(asked, key, number, before, place)
+            begun = self._intend(asked, key, number, before, fetches, place)
         except BaseException:
+            risk = fetches is not None
             with self.lock:
                 del self._flying[key]
-                self.budget.settle(asked.bound_usd, cost_usd=None, at_risk=False)
+                self.budget.settle(asked.bound_usd, cost_usd=None, at_risk=risk)
             raise
         with self.lock:
             self._flying[key] = begun
         return Call(self, begun, None)
 
-    def _allow(self, asked: Asked, number: int, key: bytes, before: Attempt | None) -> None:
-        """Refuse what must not be sent now."""
+    def _allow(self, asked: Asked, number: int, key: bytes, before: Attempt | None) -> str | None:
+        """Refuse what must not be sent now; return the id of what is to be fetched instead."""
         if key in self._flying:
             raise SessionError(
                 "session_busy",
@@ -117,28 +126,41 @@ class Calls:
                 hint="wait for its answer, or choose another replicate",
             )
         if before is None or before.status != "unknown" or asked.safe:
-            return
+            return None
         if self.settings.on_unknown == "retry":
-            return
+            return None
+        kept = is_kept(asked.method, asked.url, before.response_id)
+        if kept and self.settings.on_unknown == "fetch":
+            return before.response_id
         if asked.retried and before.run == self.settings.run:
-            return
-        raise self._unknown(asked, number, before)
+            return None
+        raise self._unknown(asked, number, before, kept=kept)
 
-    def _unknown(self, asked: Asked, number: int, before: Attempt) -> SessionError:
+    def _unknown(self, asked: Asked, number: int, before: Attempt, *, kept: bool) -> SessionError:
         intent = self.journal.log.get(before.intent).payload
         expected = intent.body.get("reserved_usd")
         cost = "an unknown amount" if expected is None else f"up to {expected:.6f} USD"
+        nothing = self.settings.on_unknown == "fetch" and not kept
+        hint = 'open the session with on_unknown="retry" to send such calls again'
+        if kept:
+            hint += ', or with on_unknown="fetch" to get the answer if the provider keeps it'
         return SessionError(
             "outcome_unknown",
             f"call {asked.digest.hex()[:12]}, replicate {number}: {asked.place}"
             + (f", model {asked.model}" if asked.model else "")
             + f", was sent at {intent.created_at} and has no answer ({before.reason}); "
-            f"it may have been paid, {cost}",
-            hint='open the session with on_unknown="retry" to send such calls again',
+            f"it may have been paid, {cost}" + ("; there is nothing to fetch" if nothing else ""),
+            hint=hint,
         )
 
     def _intend(
-        self, asked: Asked, key: bytes, number: int, before: Attempt | None, place: Here
+        self,
+        asked: Asked,
+        key: bytes,
+        number: int,
+        before: Attempt | None,
+        fetches: str | None,
+        place: Here,
     ) -> Begun:
         request = None
         if asked.request.body:
@@ -153,6 +175,7 @@ class Calls:
             url=asked.url,
             request=request.ref if request else None,
             request_headers=asked.headers or None,
+            fetches=fetches,
             model=asked.model,
             stage=place.stage,
             reserved_usd=None if asked.safe else asked.bound_usd,
@@ -168,7 +191,9 @@ class Calls:
             ]
         )
         intent = Parent(receipt.id, receipt.leaf_hash)
-        return Begun(asked, key, number, body.attempt, intent, receipt.index, request, place)
+        return Begun(
+            asked, key, number, body.attempt, intent, receipt.index, request, place, fetches
+        )
 
     def _again(self, index: int, place: Here) -> Call:
         """Give a recorded answer, and note that it was given."""
@@ -212,6 +237,7 @@ class Calls:
         outcome: Receipt,
         witness: Receipt | None,
         body: Mapping[str, Any],
+        response_id: str | None,
     ) -> None:
         """An outcome is durable: the call is over."""
         cost, changes = None, []
@@ -232,15 +258,16 @@ class Calls:
                     Parent(outcome.id, outcome.leaf_hash),
                     self.settings.run,
                     begun.index,
+                    begun.asked.bound_usd,
+                    response_id,
                 )
                 self._numbers.give_back(begun.asked.digest, begun.replicate)
                 if verdict.status == "failed":
                     self.totals.failed += 1
                 else:
                     self.totals.unknown += 1
-            self.budget.settle(
-                begun.asked.bound_usd, cost_usd=cost, at_risk=verdict.status != "failed"
-            )
+            at_risk = verdict.status != "failed" or begun.fetches is not None
+            self.budget.settle(begun.asked.bound_usd, cost_usd=cost, at_risk=at_risk)
         for change in changes:
             _log.warning("%s", change)
 

@@ -24,7 +24,7 @@ def close_run(
     if journal.doubtful:
         left, totals = _from_the_log(journal)
     else:
-        left = [begun.intent for begun in calls.in_flight()]
+        left = [(begun.intent, begun.fetches) for begun in calls.in_flight()]
         totals = {
             "answered": calls.totals.answered,
             "failed": calls.totals.failed,
@@ -34,18 +34,22 @@ def close_run(
             "unpriced": calls.totals.unpriced,
         }
     abandoned = [
-        Draft("outcome", Outcome(status="unknown", reason="abandoned"), (intent,))
-        for intent in left
+        Draft(
+            "outcome",
+            Outcome(status="unknown", reason="abandoned", response_id=fetches),
+            (intent,),
+        )
+        for intent, fetches in left
     ]
     close = SessionClose(run=run, status=status, reason=reason, **totals)
     journal.append([*abandoned, Draft("session_close", close, (opened,))])
 
 
-def _from_the_log(journal: Journal) -> tuple[list[Parent], dict[str, Any]]:
+def _from_the_log(journal: Journal) -> tuple[list[tuple[Parent, str | None]], dict[str, Any]]:
     """As above, when it is not known what the last append did: what is there counts."""
     journal.reopen()
     found = replay(journal.log, journal.name)
-    left = [intent.parent for intent in found.open.values()]
+    left = [(intent.parent, intent.fetches) for intent in found.open.values()]
     run = found.runs[-1]
     return left, {
         "answered": run.answered,

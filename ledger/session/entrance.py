@@ -99,7 +99,7 @@ def open_session(log: Ledger, name: str, **options: Unpack[SessionOptions]) -> S
 _FROZEN = ("experiment", "framework", "files", "corpus", "progress")
 _CHOICES = {
     "on_change": ("refuse", "continue"),
-    "on_unknown": ("ask", "retry"),
+    "on_unknown": ("ask", "retry", "fetch"),
     "task_criticality": tuple(KAPPA_THRESHOLDS),
 }
 

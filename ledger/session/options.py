@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["FilePath", "OnUnknown", "Progress", "SessionOptions"]
 
 FilePath = str | os.PathLike[str]
-OnUnknown = Literal["ask", "retry"]
+OnUnknown = Literal["ask", "retry", "fetch"]
 Progress = Callable[[int, int], None]
 """Called with bytes read so far and bytes in all, while a corpus is hashed."""
 
@@ -33,7 +33,10 @@ class SessionOptions(TypedDict, total=False):
     on_change: Literal["refuse", "continue"]
     """What to do when these differ from the run before; default "refuse"."""
     on_unknown: OnUnknown
-    """What to do about a call that may have been paid and has no answer; default "ask"."""
+    """What to do about a call that may have been paid and has no answer; default "ask".
+
+    "fetch" gets the answer from a provider that keeps it, and otherwise does as "ask".
+    """
     budget_usd: float | None
     """What all runs of the session together may cost, US dollars; default no bound."""
     prices: PriceBook | None

@@ -59,6 +59,9 @@ class Attempt:
     """The run of the intent."""
     intent: int
     """Index of the intent."""
+    reserved_usd: float | None
+    response_id: str | None
+    """As its outcome says: under which the provider may keep an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class OpenIntent:
     stage: str | None
     model: str | None
     reserved_usd: float | None
+    fetches: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +187,10 @@ class Replay:
             body.get("stage"),
             body.get("model"),
             body.get("reserved_usd"),
+            body.get("fetches"),
         )
+        if "fetches" in body:  # what was at risk before is what is reserved now
+            self.at_risk_usd -= body.get("reserved_usd", 0.0)
 
     def _came_out(self, entry: Entry) -> None:
         body, parents = entry.payload.body, entry.payload.parents
@@ -204,6 +211,7 @@ class Replay:
             run.failed += 1
         else:
             run.unknown += 1
+        if body["status"] == "unknown" or intent.fetches is not None:
             self.at_risk_usd += intent.reserved_usd or 0.0
         self.attempts[intent.key] = Attempt(
             intent.attempt,
@@ -212,6 +220,8 @@ class Replay:
             parent_of(entry),
             intent.run,
             intent.index,
+            intent.reserved_usd,
+            body.get("response_id"),
         )
 
     def _witnessed(self, entry: Entry) -> None:

@@ -20,6 +20,7 @@ class FakeCall:
     request: Request
     place: str
     recorded: Response | None = None
+    instead: Request | None = None
     outcome: str | None = None
     how: str | None = None
     response: Response | None = None

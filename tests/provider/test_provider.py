@@ -113,6 +113,19 @@ def test_responses_whole_and_as_a_stream(client: openai.OpenAI) -> None:
     assert kinds[-1] == "response.completed"
 
 
+def test_a_response_is_kept(provider: Provider, client: openai.OpenAI) -> None:
+    """It is given again under its id, whole and as a stream from the start, for nothing."""
+    made = client.responses.create(model="demo", input="hi")
+    assert client.responses.retrieve(made.id) == made
+    events = list(client.responses.retrieve(made.id, stream=True))
+    assert [events[0].type, events[-1].type] == ["response.created", "response.completed"]
+    other = client.responses.create(model="demo", input="hi", store=False)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(other.id)
+    assert provider.paid() == 2
+    assert [entry.status for entry in provider.journal()] == [200, 200, 200, 200, 404]
+
+
 def test_responses_with_a_tool(client: openai.OpenAI) -> None:
     tool: Any = {"type": "function", "name": "find", "parameters": {}, "strict": False}
     with client.responses.stream(

@@ -133,6 +133,28 @@ def test_an_unknown_outcome_is_asked_about(proxied: Proxied, provider: Provider)
     assert third.bodies("intent")[-1]["after"] == "unknown"
 
 
+def test_a_stream_that_broke_off_is_fetched(proxied: Proxied, provider: Provider) -> None:
+    """Refused with the option that gets the answer; with it, the client has the whole stream."""
+    asked = json.dumps({"model": "demo", "input": "hi", "stream": True}).encode()
+    provider.faults("drop_midway")
+    first = proxied()
+    with pytest.raises(http.client.IncompleteRead):
+        first.post("/v1/responses", asked)
+    status, _, body = first.post("/v1/responses", asked)
+    assert status == 409
+    assert "--on-unknown fetch" in json.loads(body)["error"]["hint"]
+    first.end()
+    second = proxied(on_unknown="fetch")
+    status, headers, body = second.post("/v1/responses", asked)
+    assert (status, headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert body.startswith(b"event: response.created")
+    assert b"event: response.completed" in body
+    assert second.bodies("intent")[-1]["fetches"] == second.outcomes()[-1]["response_id"]
+    second.end()
+    assert proxied().post("/v1/responses", asked)[2] == body
+    assert provider.paid() == 1
+
+
 def test_an_upstream_that_is_not_there(proxied: Proxied) -> None:
     """Nothing was sent: the call failed, and the client may ask again as it likes."""
     with upstream() as server:

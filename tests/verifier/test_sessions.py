@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from tests.verifier import build
 from tests.verifier.scene import KEY, SESSION, URL, Bend, Payload, Scene, digest, story
 from verifier import Report, verify_package
-from verifier.errors import CODES
+from verifier.bodies import BODIES
+from verifier.errors import CODES, BadValue
 from verifier.html import to_html
 
 Files = dict[str, bytes]
@@ -325,6 +326,107 @@ def test_two_answers_of_one_call(tmp_path: Path) -> None:
         ("session_invalid", scene.at["x2"]),
         ("call_duplicate", scene.at["y2"]),
     ]
+
+
+IDENT = "resp_0123456789abcdef0123456789abcdef"
+FETCHING: dict[str, Any] = {
+    "call": {"digest": bytes(32), "replicate": 1}, "attempt": 2, "after": "unknown",
+    "method": "POST", "url": URL, "fetches": IDENT,
+}  # fmt: skip
+
+
+def test_fetching_bodies() -> None:
+    """An id may stand in an intent after an unknown outcome alone, and it is a name."""
+    table = BODIES["intent"]
+    table(FETCHING)
+    table({**FETCHING, "fetches": "x" * 256})
+    first = {k: v for k, v in FETCHING.items() if k != "after"} | {"attempt": 1}
+    bad = [first, {**FETCHING, "after": "failed"}, {**FETCHING, "after": None}]
+    bad += [{**FETCHING, "fetches": v} for v in ("", "x" * 257, "a\nb", 1, None, b"x", [IDENT])]
+    for one in bad:
+        with pytest.raises(BadValue):
+            table(one)
+        assert not table.all([FETCHING, one])
+
+
+@pytest.mark.parametrize("salted", [False, True])
+@pytest.mark.parametrize("kind", ["ledger", "session"])
+def test_fetch_is_no_repetition(tmp_path: Path, kind: str, salted: bool) -> None:
+    """An answer fetched by the id that its stream told is paid once, also at the second try."""
+
+    def fetch(s: Scene) -> None:
+        broken = {"reason": "stream", "http_status": 200, "streaming": "interrupted"}
+        s.intent("f1", {"prompt": "f"})
+        s.outcome("g1", "f1", status="unknown", response_id=IDENT, **broken)
+        s.intent("f2", {"prompt": "f"}, 2, parent="g1", after="unknown", fetches=IDENT)
+        s.outcome("g2", "f2", status="unknown", response_id=IDENT, reason="timeout")
+        s.intent("f3", {"prompt": "f"}, 3, parent="g2", after="unknown", fetches=IDENT)
+        s.answered("g3", "f3", "kept", "identity")
+        s.witness("again", "g3", 0.1)
+
+    opened = {step: put(on_unknown="fetch") for step in ("open1", "open2", "open3")}
+    scene = story(insert={"witness_a": fetch}, bend=opened, salted=salted)
+    report = verify(scene, tmp_path, kind)
+    assert report.exit_code == 0
+    assert found(report, "fail", "limit", "note") == [
+        ("outcome_unknown", scene.at["g1"]),
+        ("outcome_unknown", scene.at["g2"]),
+        ("outcome_unknown", scene.at["outcome_c"]),
+        ("call_repeated", scene.at["intent_c2"]),
+    ]
+
+
+def fetching(told: str | None, fetches: str, status: str = "unknown") -> Callable[[Scene], None]:
+    """What inserts a call of which an id was told, or none, and one that is fetched."""
+
+    def insert(s: Scene) -> None:
+        ident = {} if told is None else {"response_id": told}
+        more = {"http_status": 200} if status == "answered" else {"reason": "disconnected"}
+        s.intent("f1", {"prompt": "f"})
+        s.outcome("g1", "f1", status=status, **more, **ident)
+        s.intent("again", {"prompt": "f"}, 2, parent="g1", after="unknown", fetches=fetches)
+        s.outcome("g2", "again", status="failed", reason="not_sent")
+
+    return insert
+
+
+@pytest.mark.parametrize(
+    ("insert", "codes"),
+    [
+        (fetching(IDENT, IDENT), []),
+        (fetching(IDENT, IDENT[:-1]), ["session_invalid"]),
+        (fetching(IDENT, IDENT.upper()), ["session_invalid"]),
+        (fetching(None, IDENT), ["session_invalid"]),
+        (fetching(IDENT, IDENT, "answered"), ["call_duplicate"]),
+        (fetching(IDENT, "x", "answered"), ["session_invalid", "call_duplicate"]),
+    ],
+)
+def test_fetch_of_another_answer(
+    insert: Callable[[Scene], None], codes: list[str], tmp_path: Path
+) -> None:
+    """Only the id that the parent told is fetched; an answer that was recorded is a double."""
+    scene = story(insert={"witness_a": insert})
+    report = verify(scene, tmp_path)
+    assert found(report, "fail", "limit") == [(code, scene.at["again"]) for code in codes]
+    repeated = [one for one in found(report, "note") if one[0] == "call_repeated"]
+    assert repeated == [("call_repeated", scene.at["intent_c2"])]
+
+
+def test_fetch_after_a_kill(tmp_path: Path) -> None:
+    """A killed run told no id, so nothing can be fetched after it."""
+    scene = story(bend={"intent_c2": put(fetches=IDENT)})
+    report = verify(scene, tmp_path)
+    wanted = [("session_invalid", scene.at["intent_c2"])]
+    assert found(report, "fail", "limit") == wanted
+
+
+@pytest.mark.parametrize("bend", [put(note=1), lambda p: p.pop("vif")])
+def test_fetch_after_what_cannot_be_read(bend: Bend, tmp_path: Path) -> None:
+    """What the parent told cannot be known, and is not told of the intent."""
+    insert = {"witness_a": fetching(IDENT, "x")}
+    scene = story(insert=insert, bend={"g1": bend})
+    report = verify(scene, tmp_path)
+    assert [index for _, index in found(report, "fail")] == [scene.at["g1"]]
 
 
 def test_cost_told_after_the_close(tmp_path: Path) -> None:

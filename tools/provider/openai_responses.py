@@ -17,7 +17,7 @@ def response(asked: Asked, status: str = "completed") -> Json:
         "object": "response",
         "created_at": CREATED + asked.serial,
         "status": status,
-        "background": False,
+        "background": asked.body.get("background", False),
         "error": None,
         "incomplete_details": None,
         "instructions": asked.body.get("instructions"),

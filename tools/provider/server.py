@@ -25,6 +25,7 @@ from tools.provider.answers import Asked, Json
 from tools.provider.journal import Journal
 from tools.provider.settings import REFUSALS, Settings
 
+KEEPING = "/v1/responses"
 SLOW_SECONDS = 0.02
 _WBITS = {"gzip": 31, "deflate": 15}
 _BEFORE = {"drop_before": "drop", "die": "die", "stall": "stall"}
@@ -54,6 +55,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self, journal: Journal, port: int) -> None:
         self.journal = journal
         self.settings = Settings()
+        self.kept: dict[str, Asked] = {}
+        """What responses answer, by their id."""
         super().__init__(("127.0.0.1", port), Handler)
 
     def server_bind(self) -> None:
@@ -82,13 +85,20 @@ class Handler(BaseHTTPRequestHandler):
         """Write nothing."""
 
     def do_GET(self) -> None:
-        """Answer the list of models and the state of the provider."""
+        """Answer what costs nothing: models, responses that are kept, the provider's state."""
+        path, _, query = self.path.partition("?")
         if self.path == "/control":
             state = self.server.settings.state() | {"paid": self.server.journal.paid}
             self._whole(200, state | {"pid": os.getpid()})
-        elif self.path.partition("?")[0] == "/v1/models":
+        elif path == "/v1/models":
             self._enter(b"", "", stream=False, paid=False, fault=None, status=200)
             self._whole(200, openai_chat.models(), self._headers(0))
+        elif path.startswith(f"{KEEPING}/"):
+            stream = "stream=true" in query.split("&")
+            try:
+                self._kept(path.removeprefix(f"{KEEPING}/"), stream=stream)
+            except Gone:
+                self.close_connection = True
         else:
             self._whole(404, _error("not_found", f"no {self.path} here"))
 
@@ -115,6 +125,17 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._whole(200, settings.state())
 
+    def _kept(self, ident: str, *, stream: bool) -> None:
+        asked = self.server.kept.get(ident)
+        status = 404 if asked is None else 200
+        self._enter(b"", "", stream=stream, paid=False, fault=None, status=status)
+        if asked is None:
+            return self._whole(404, _error("not_found", f"no {ident} is kept"))
+        if stream:
+            events = list(openai_responses.response_events(asked))
+            return self._stream(events, KEEPING, asked.serial, None, None)
+        return self._whole(200, openai_responses.response(asked), self._headers(asked.serial))
+
     def _paid(self, path: str, raw: bytes) -> None:
         try:
             body = json.loads(raw)
@@ -136,6 +157,8 @@ class Handler(BaseHTTPRequestHandler):
         if status != 200:
             return self._whole(status, _error(f"fault_{status}", "as ordered"), self._headers(0))
         asked = Asked(body, serial, settings.options)
+        if path == KEEPING and body.get("store", True):
+            self.server.kept[asked.ident("resp_")] = asked
         self._fault(_BEFORE.get(fault or ""))
         if asked.options.pause_ms:
             time.sleep(asked.options.pause_ms / 1000)

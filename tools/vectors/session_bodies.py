@@ -130,10 +130,14 @@ def _accepted() -> Iterator[tuple[str, str, str, Body]]:
     yield "open", "the first run, with nothing that is optional", "session_open", _open()
     yield "open_full", "a later run, with every field", "session_open", _reopen()
     many = _frozen(*(("file", f"{number:03}") for number in range(200)))
+    fetch = _reopen() | {"on_unknown": "fetch"}
+    yield "open_fetch", "a run that fetches answers", "session_open", fetch
     yield "open_200", "200 frozen files", "session_open", _open() | {"frozen": many}
     yield "intent", "a first attempt, with nothing that is optional", "intent", _intent()
     yield "intent_full", "a later attempt, with every field", "intent", _again()
     yield "intent_failed", "after a failure", "intent", _again() | {"after": "failed"}
+    fetched = _again() | {"fetches": "resp_7"}
+    yield "intent_fetches", "an answer that the provider keeps", "intent", fetched
     for number, url in enumerate(("http://a/", "https://a.b/?=", "https://a/%4bey?keys=1&&=&kex")):
         yield f"intent_url_{number}", f"the URL {url}", "intent", _intent() | {"url": url}
     yield "reuse", "an answer", "reuse", {"calls": 1}
@@ -296,6 +300,7 @@ def _called() -> Iterator[Table]:
         ("attempt", True),
         ("attempt", 2),
         ("after", "failed"),
+        ("fetches", "resp_7"),
         ("method", ""),
         ("method", "post"),
         ("method", "POST\n"),
@@ -334,6 +339,8 @@ def _called() -> Iterator[Table]:
         ("note", 1),
     ]
     yield "intent", _again(), again
+    yield "intent", _again() | {"fetches": "resp_7"}, [("fetches", "")]
+    yield "intent", _again() | {"after": "failed"}, [("fetches", "resp_7")]
     outcome: list[tuple[str, Any]] = [
         ("status", DROP),
         ("status", "lost"),

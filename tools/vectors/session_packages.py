@@ -27,6 +27,7 @@ from tools.vectors.telling import session_case as _case
 _GZIP = {"content-encoding": "gzip"}
 _STREAM = {"content-type": "text/event-stream"}
 _MODELS = "https://api.example.org/v1/models"
+_RESPONSES = "https://api.example.org/v1/responses"
 
 
 def cases() -> Iterator[Case]:
@@ -34,6 +35,7 @@ def cases() -> Iterator[Case]:
     yield from _good()
     yield from _runs()
     yield from _attempts()
+    yield from _fetches()
     yield from _links()
     yield from _outcomes()
     yield from session_calls.cases()
@@ -185,6 +187,34 @@ def _attempts() -> Iterator[Case]:
     t, _ = failed()
     t.tell("intent", _second(t, attempt=2, after="failed"))
     yield _case("attempt_no_parent", "a second attempt without a parent", t, "body_invalid")
+
+
+def _fetches() -> Iterator[Case]:
+    """An answer that is fetched is the one whose beginning came."""
+
+    def story(fetches: str) -> Telling:
+        t = Telling()
+        opened = t.open(on_unknown="fetch")
+        asked = b'{"input":"What is 6 times 7?","model":"small-model","stream":true}'
+        call = {"digest": t.digest(asked, _RESPONSES), "replicate": 1}
+        begin = b'data: {"type":"response.created","response":{"id":"resp_7"}}\n\n'
+        end = b'data: {"type":"response.completed","response":{"id":"resp_7","output":[]}}\n\n'
+        came: Body = {"http_status": 200, "response_headers": _STREAM, "response_id": "resp_7"}
+        cut = t.outcome(t.intent(asked, url=_RESPONSES, call=call, reserved_usd=0.01),
+                        "unknown", "stream", response=t.ref(begin, "text/event-stream"),
+                        streaming="interrupted", **came)  # fmt: skip
+        again = t.intent(asked, cut, url=_RESPONSES, call=call, attempt=2, after="unknown",
+                         fetches=fetches, reserved_usd=0.01)  # fmt: skip
+        whole = t.outcome(again, response=t.ref(begin + end, "text/event-stream"),
+                          streaming="complete", **came)  # fmt: skip
+        t.witness(whole, request=asked, response=begin + end, cost=priced())
+        t.close(opened, answered=1, unknown=1, cost_usd=COST_USD)
+        return t
+
+    yield _case("fetch", "a stream breaks off, and its answer is fetched", story("resp_7"),
+                notes=("outcome_unknown",))  # fmt: skip
+    yield _case("fetch_other", "the id is not that of the stream that broke off", story("resp_8"),
+                "session_invalid")  # fmt: skip
 
 
 def _second(t: Telling, **change: Any) -> Body:

@@ -39,7 +39,7 @@ from ledger.capture.readers import (
 from ledger.capture.readers.reading import Fields, Reader, Reading, document, merged, put
 from ledger.model.archive import BYTES, JSON, Media
 
-__all__ = ["PARSE_MAX_BYTES", "Reading", "read"]
+__all__ = ["PARSE_MAX_BYTES", "Reading", "begun_id", "read"]
 
 PARSE_MAX_BYTES = 64 << 20
 
@@ -115,6 +115,18 @@ def read(
         response_id=fields.get("request_id"),
         price_context=reader.price_context(answer),
     )
+
+
+def begun_id(request: Request, body: bytes | None) -> str | None:
+    """Return the id of a streamed answer of which only this part came, None when it names none.
+
+    Only of responses: they are what a provider keeps. `body` is without content encoding.
+    """
+    if not body or len(body) > PARSE_MAX_BYTES:
+        return None
+    if not endpoint.of(request.url, {}, {}).path.endswith("/responses"):
+        return None
+    return openai_responses.begun_id(fitting.parse_json(event.data) for event in sse.events(body))
 
 
 def _parse(body: bytes | None, content_type: str) -> _Body:

@@ -50,6 +50,14 @@ def assemble(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return response
 
 
+def begun_id(parts: Iterable[object]) -> str | None:
+    """Return the id that the first `response.created` gives the response, None without one."""
+    for part in map(fitting.as_map, parts):
+        if part.get("type") == "response.created":
+            return fitting.name(fitting.as_map(part.get("response")).get("id"))
+    return None
+
+
 def _take(items: Row, kind: str, part: dict[str, Any]) -> None:
     at = _index(part, "output_index")
     if kind in ("response.output_item.added", "response.output_item.done"):

@@ -23,7 +23,7 @@ from typing import Any
 
 from ledger.capture import fitting
 from ledger.capture.readers import usage
-from ledger.capture.readers.openai_events import assemble
+from ledger.capture.readers.openai_events import assemble, begun_id
 from ledger.capture.readers.reading import (
     Fields,
     plain,
@@ -37,7 +37,15 @@ from ledger.capture.readers.reading import (
 )
 from ledger.capture.readers.reading import tier as price_context
 
-__all__ = ["OPERATION", "assemble", "billed", "price_context", "read_answer", "read_request"]
+__all__ = [
+    "OPERATION",
+    "assemble",
+    "begun_id",
+    "billed",
+    "price_context",
+    "read_answer",
+    "read_request",
+]
 
 OPERATION = "chat"
 GIVEN = ("conversation", "input", "instructions", "previous_response_id", "prompt")

@@ -131,7 +131,7 @@ class AsyncRecording:
         if recorded is not None:
             return reuse(self.library, self.beginning, exchange, recorded)
         try:
-            response = await self.inner.handle_async_request(request)
+            response = await self.inner.handle_async_request(exchange.outgoing(request))
         except BaseException as error:
             await _surely(partial(exchange.settle_after, error, exchange.broke(error)))
             raise

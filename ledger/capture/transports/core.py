@@ -73,6 +73,10 @@ class Call(Protocol):
     def recorded(self) -> Response | None:
         """The recorded answer: then the call is over."""
 
+    @property
+    def instead(self) -> Request | None:
+        """What is to be sent in place of the request, if anything."""
+
     def responded(
         self,
         response: Response,
@@ -141,6 +145,18 @@ class Exchange:
             self.settle_after(given_up, lambda: call.broke("not_sent"))
         self._start = perf_counter()
         return call.recorded
+
+    def outgoing(self, request: Any) -> Any:
+        """Return what is to be sent for a request of an HTTP library: it, or one in its place."""
+        instead = self._call.instead if self._call is not None else None
+        if instead is None:
+            return request
+        return type(request)(
+            instead.method,
+            instead.url,
+            headers=list(instead.headers),
+            extensions=request.extensions,
+        )
 
     def cut_off(self) -> LedgerError:
         """Return the error that ends a recorded stream of which only the beginning was taken."""

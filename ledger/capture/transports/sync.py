@@ -120,7 +120,7 @@ class Recording:
         if recorded is not None:
             return reuse(self.library, self.beginning, exchange, recorded)
         try:
-            response = self.inner.handle_request(request)
+            response = self.inner.handle_request(exchange.outgoing(request))
         except BaseException as error:
             exchange.settle_after(error, exchange.broke(error))
             raise
