@@ -58,7 +58,7 @@ def statement_json(entry: Entry) -> dict[str, Any]:
         "session": payload.session,
         "issuer": entry.cose.iss,
         "kid": entry.cose.kid.hex(),
-        "parents": [{"id": p.id, "leaf_hash": p.leaf_hash.hex()} for p in payload.parents],
+        "parents": [plain(parent.to_cbor()) for parent in payload.parents],
         "body": plain(payload.body),
     }
 

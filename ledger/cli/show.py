@@ -18,6 +18,7 @@ from ledger.cli.refs import CONTENTS, named_content
 from ledger.cli.text import counted, human_bytes, moment
 from ledger.errors import ContentError, RecordError
 from ledger.formats.content import ContentRef, from_cbor
+from ledger.formats.payload import Parent
 from ledger.model import from_body, to_body
 
 _BLOCK_BYTES = 1 << 16
@@ -81,7 +82,7 @@ def _show_statement(log: Ledger, entry: Entry) -> None:
     style = TYPE_STYLES.get(payload.type, "yellow")
     output.say((f"#{entry.index}  ", "bold"), (payload.type, f"bold {style}"), f"  {payload.id}")
     output.say()
-    parents = [f"#{log.by_id(parent.id).index}  {parent.id}" for parent in payload.parents]
+    parents = [_parent(log, parent) for parent in payload.parents]
     output.facts(
         [
             ("created", f"{moment(payload.created_at)}.{payload.created_at[20:26]} UTC"),
@@ -103,6 +104,12 @@ def _show_statement(log: Ledger, entry: Entry) -> None:
                 output.say((title, "bold"))
             indent = 2 if title else 0
             output.facts(rows, indent=indent, label_columns=_LABEL_COLUMNS - indent)
+
+
+def _parent(log: Ledger, parent: Parent) -> str:
+    if parent.ledger is not None:
+        return f"in ledger {parent.ledger.hex()[:16]}…  {parent.id}"
+    return f"#{log.by_id(parent.id).index}  {parent.id}"
 
 
 def _in_order(kind: str, body: dict[str, Any]) -> dict[str, Any]:

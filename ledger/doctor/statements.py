@@ -173,6 +173,11 @@ class Statements:
 
     def _parents(self, entry: Entry) -> Iterator[Problem]:
         for parent in entry.payload.parents:
+            if parent.ledger is not None:
+                if parent.ledger == self._genesis.genesis:
+                    where = f"parent {parent.id} is said to be in another ledger"
+                    yield Problem("parent_mismatch", "entries", str(entry.index), where)
+                continue
             try:
                 index = self._snapshot.id_index(uuid7_bytes(parent.id))
             except StoreError:

@@ -3,7 +3,8 @@
     {"vif": 1, "type": ..., "id": uuid, "created_at": time,
      "stream": {"id": label, "seq": count, "prev"?: digest,
                 "ledger"?: {"origin": origin, "genesis": digest}},
-     "session"?: label, "parents"?: [{"id": uuid, "leaf_hash": digest}], "body": {...}}
+     "session"?: label, "parents"?: [{"id": uuid, "leaf_hash": digest, "ledger"?: digest}],
+     "body": {...}}
 
 The body is carried, not checked: its rules are those of its type.
 """
@@ -33,7 +34,9 @@ KEY_TYPES: Final = frozenset({"genesis", "enrol", "rotate", "revoke"})
 SESSION_TYPES: Final = frozenset(
     {"session_open", "intent", "outcome", "reuse", "savepoint", "session_close"}
 )
-PRODUCER_TYPES: Final = SESSION_TYPES | {
+STAGE_TYPES: Final = frozenset({"insight", "transfer", "execution"})
+CROSS_MODEL_TYPES: Final = STAGE_TYPES | {"provenance", "cross_model"}
+PRODUCER_TYPES: Final = SESSION_TYPES | CROSS_MODEL_TYPES | {
     "witness",
     "annotation",
     "import",
@@ -42,10 +45,13 @@ PRODUCER_TYPES: Final = SESSION_TYPES | {
     "export",
 }
 ALL_TYPES: Final = KEY_TYPES | PRODUCER_TYPES
+OWN_PARENTS: Final = ALL_TYPES - CROSS_MODEL_TYPES - {"witness", "annotation"}
+"""Types whose parents are all in their own ledger (specs/02 section 3)."""
 
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _REQUIRED: Final = frozenset({"vif", "type", "id", "created_at", "stream", "body"})
 _OPTIONAL: Final = frozenset({"session", "parents"})
+_OUTSIDE: Final = frozenset({"ledger"})
 
 
 class LedgerName(NamedTuple):
@@ -60,6 +66,15 @@ class Parent(NamedTuple):
 
     id: str
     leaf_hash: bytes
+    ledger: bytes | None = None
+    """Leaf hash of the genesis of the other ledger that it is in; None in the same ledger."""
+
+    def to_cbor(self) -> dict[str, Any]:
+        """The map that stands for it in `parents`."""
+        plain: dict[str, Any] = {"id": self.id, "leaf_hash": self.leaf_hash}
+        if self.ledger is not None:
+            plain["ledger"] = self.ledger
+        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +111,7 @@ def encode_payload(payload: Payload) -> bytes:
     if payload.session is not None:
         value["session"] = payload.session
     if payload.parents:
-        value["parents"] = [{"id": p.id, "leaf_hash": p.leaf_hash} for p in payload.parents]
+        value["parents"] = [parent.to_cbor() for parent in payload.parents]
     _from_value(value, payload.stream_id)
     return cbor.encode(value)
 
@@ -147,7 +162,7 @@ def _from_value(value: Any, sub: str) -> Payload:
     if "session" in value and not is_label(session):
         _refuse("session is not a label")
     seq, prev, ledger = _stream(value["stream"], sub, kind)
-    parents = _parents(value["parents"]) if "parents" in value else ()
+    parents = _parents(value["parents"], kind) if "parents" in value else ()
     return Payload(kind, identity, created_at, sub, seq, prev, ledger, session, parents, body)
 
 
@@ -182,17 +197,20 @@ def _ledger(ledger: Any) -> LedgerName:
     return LedgerName(ledger["origin"], ledger["genesis"])
 
 
-def _parents(value: Any) -> tuple[Parent, ...]:
+def _parents(value: Any, kind: str) -> tuple[Parent, ...]:
     if type(value) is not list or not 1 <= len(value) <= PARENTS_MAX:
         _refuse(f"parents is not an array of 1 to {PARENTS_MAX}")
     parents = []
     for parent in value:
         if type(parent) is not dict:
             _refuse("a parent is not a map")
-        _closed(parent, {"id", "leaf_hash"}, frozenset(), "parent")
+        _closed(parent, {"id", "leaf_hash"}, _OUTSIDE, "parent")
         if not is_uuid7(parent["id"]) or not is_digest(parent["leaf_hash"]):
             _refuse("a parent is not a UUIDv7 and 32 bytes")
-        parents.append(Parent(parent["id"], parent["leaf_hash"]))
+        ledger = parent.get("ledger")
+        if "ledger" in parent and (not is_digest(ledger) or kind in OWN_PARENTS):
+            _refuse("a parent in another ledger is not possible here")
+        parents.append(Parent(parent["id"], parent["leaf_hash"], ledger))
     if len({parent.leaf_hash for parent in parents}) != len(parents):
         _refuse("a parent is named twice")
     return tuple(parents)

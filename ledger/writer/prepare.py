@@ -19,7 +19,7 @@ from ledger.errors import ContentError, LogError, RecordError
 from ledger.formats import cbor
 from ledger.formats import content as formats
 from ledger.formats.content import ContentRef, references
-from ledger.formats.payload import KEY_TYPES, SESSION_TYPES
+from ledger.formats.payload import KEY_TYPES, OWN_PARENTS, SESSION_TYPES, Parent
 from ledger.store import INLINE_MAX_BYTES, Blob, ContentStore
 from ledger.store.content import PIECE_BYTES
 from ledger.writer.bodies import encode_model
@@ -58,6 +58,10 @@ def prepare(
         raise LogError("key_event_invalid", f"use {_ELSEWHERE[draft.type]}() for {draft.type}")
     if draft.type == "annotation" and not draft.parents:
         raise RecordError("body_invalid", "an annotation names the statements it is about")
+    if draft.type in OWN_PARENTS and any(
+        isinstance(one, Parent) and one.ledger is not None for one in draft.parents
+    ):
+        raise RecordError("body_invalid", f"a parent of {draft.type} is in its own ledger")
     body = _model(draft.type, draft.body)
     if draft.type in SESSION_TYPES:
         _check_session(body, draft, salted=salted, session=session)

@@ -132,5 +132,5 @@ def _parents(parents: Sequence[Parent]) -> bytes:
     leaf_hashes = {parent.leaf_hash for parent in parents}
     if len(parents) > PARENTS_MAX or len(leaf_hashes) != len(parents):
         raise FormatError("payload_invalid", f"at most {PARENTS_MAX} parents, none of them twice")
-    maps: list[cbor.CborValue] = [{"id": p.id, "leaf_hash": p.leaf_hash} for p in parents]
+    maps: list[cbor.CborValue] = [parent.to_cbor() for parent in parents]
     return b"\x67parents" + cbor.encode(maps)

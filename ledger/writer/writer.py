@@ -10,6 +10,7 @@ valid now.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from ledger.drafts import Draft, ParentLike, Receipt
 from ledger.errors import FormatError, LedgerError, LogError
@@ -264,8 +265,16 @@ class Writer:
     def _parents(
         self, wanted: Sequence[ParentLike], earlier: dict[Draft, Parent]
     ) -> tuple[Parent, ...]:
+        own = self._keys.genesis
         with self._store.reading() as snapshot:
-            return tuple(_parent(snapshot, one, earlier) for one in wanted)
+            return tuple(
+                one if _is_outside(one, own) else _parent(snapshot, one, earlier) for one in wanted
+            )
+
+
+def _is_outside(wanted: ParentLike, own: bytes) -> TypeGuard[Parent]:
+    """Whether a parent is in another ledger; its hash is taken as it is (specs/12 section 9)."""
+    return isinstance(wanted, Parent) and wanted.ledger is not None and wanted.ledger != own
 
 
 def _parent(snapshot: Snapshot, wanted: ParentLike, earlier: dict[Draft, Parent]) -> Parent:
