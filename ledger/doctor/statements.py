@@ -174,7 +174,7 @@ class Statements:
     def _parents(self, entry: Entry) -> Iterator[Problem]:
         for parent in entry.payload.parents:
             if parent.ledger is not None:
-                if parent.ledger == self._genesis.genesis:
+                if parent.ledger == self._genesis[1]:
                     where = f"parent {parent.id} is said to be in another ledger"
                     yield Problem("parent_mismatch", "entries", str(entry.index), where)
                 continue

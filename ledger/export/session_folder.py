@@ -128,8 +128,8 @@ class SessionFolder:
             output = reference(group(body, "output"), "output_hash")
             self._copy("analysis_results", f"{index:08}", output)
             first = payload.parents[0] if payload.parents else None
-            own = first is not None and first.ledger is None
-            if not own or self._index_of("outcome", first.leaf_hash) is None:
+            own = first.leaf_hash if first is not None and first.ledger is None else b""
+            if self._index_of("outcome", own) is None:
                 raw = group(body, "raw")
                 name = f"{index:08}"
                 self._copy("llm_archive", f"{name}.request", reference(raw, "request"))

@@ -36,14 +36,18 @@ SESSION_TYPES: Final = frozenset(
 )
 STAGE_TYPES: Final = frozenset({"insight", "transfer", "execution"})
 CROSS_MODEL_TYPES: Final = STAGE_TYPES | {"provenance", "cross_model"}
-PRODUCER_TYPES: Final = SESSION_TYPES | CROSS_MODEL_TYPES | {
-    "witness",
-    "annotation",
-    "import",
-    "erasure",
-    "stream_close",
-    "export",
-}
+PRODUCER_TYPES: Final = (
+    SESSION_TYPES
+    | CROSS_MODEL_TYPES
+    | {
+        "witness",
+        "annotation",
+        "import",
+        "erasure",
+        "stream_close",
+        "export",
+    }
+)
 ALL_TYPES: Final = KEY_TYPES | PRODUCER_TYPES
 OWN_PARENTS: Final = ALL_TYPES - CROSS_MODEL_TYPES - {"witness", "annotation"}
 """Types whose parents are all in their own ledger (specs/02 section 3)."""
