@@ -1,4 +1,4 @@
-"""What is recorded: the bodies of all types as checked, immutable values (specs/03 to 07, 10)."""
+"""What is recorded: the bodies of all types as checked, immutable values (specs/03 to 12)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ from typing import Any
 
 from ledger.errors import RecordError
 from ledger.model.base import Body, Group, read_body, to_body
+from ledger.model.crossmodel import CROSS_MODEL_VERSION, CrossModel
+from ledger.model.crossparts import (
+    Breakdown,
+    Components,
+    CrossCost,
+    CrossQuality,
+    CrossReplay,
+    CrossValidation,
+    ModelPart,
+    Prediction,
+    TransferPart,
+    Trend,
+)
 from ledger.model.exporting import Export, Seal, Selection, StreamCount
 from ledger.model.groups import (
     Capture,
@@ -20,6 +33,9 @@ from ledger.model.groups import (
     Tools,
 )
 from ledger.model.keyevents import Enrol, Genesis, Key, Revoke, Rotate
+from ledger.model.operation import Check, OperationId, Trace, Usage
+from ledger.model.parents import check_parents
+from ledger.model.provenance import Claims, DataItem, Interaction, Provenance, Step
 from ledger.model.raw import SECRET_HEADERS, Raw
 from ledger.model.session import (
     CallId,
@@ -32,8 +48,8 @@ from ledger.model.session import (
     Savepoint,
     SessionClose,
     SessionOpen,
-    check_parents,
 )
+from ledger.model.stages import Execution, Insight, Party, Transfer
 from ledger.model.statements import Annotation, Erasure, Import, StreamClose
 from ledger.model.uncertainty import TokenProbability, Uncertainty
 from ledger.model.witness import Witness
@@ -55,6 +71,11 @@ BODIES: dict[str, type[Body]] = {
     "reuse": Reuse,
     "savepoint": Savepoint,
     "session_close": SessionClose,
+    "insight": Insight,
+    "transfer": Transfer,
+    "execution": Execution,
+    "provenance": Provenance,
+    "cross_model": CrossModel,
 }
 
 
@@ -73,28 +94,47 @@ def from_body(statement_type: str, body: dict[str, Any]) -> Body:
 
 __all__ = [
     "BODIES",
+    "CROSS_MODEL_VERSION",
     "SECRET_HEADERS",
     "Annotation",
     "Body",
+    "Breakdown",
     "CallId",
     "Capture",
     "Change",
+    "Check",
+    "Claims",
+    "Components",
     "Cost",
+    "CrossCost",
+    "CrossModel",
+    "CrossQuality",
+    "CrossReplay",
+    "CrossValidation",
     "Data",
+    "DataItem",
     "Decoded",
     "Enrol",
     "Erasure",
+    "Execution",
     "Export",
     "Frozen",
     "Genesis",
     "Group",
     "Import",
+    "Insight",
     "Intent",
+    "Interaction",
     "Key",
     "Meta",
     "Model",
+    "ModelPart",
+    "OperationId",
     "Outcome",
     "Output",
+    "Party",
+    "Prediction",
+    "Provenance",
     "Raw",
     "Replay",
     "Reuse",
@@ -106,12 +146,18 @@ __all__ = [
     "SessionClose",
     "SessionOpen",
     "Source",
+    "Step",
     "StreamClose",
     "StreamCount",
     "Temporal",
     "TokenProbability",
     "Tools",
+    "Trace",
+    "Transfer",
+    "TransferPart",
+    "Trend",
     "Uncertainty",
+    "Usage",
     "Witness",
     "check_parents",
     "from_body",

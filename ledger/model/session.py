@@ -2,7 +2,7 @@
 
 A body shows that fields are there, have their types, and go together. What several statements say
 together, such as the numbers of runs and attempts, is checked by the session that writes them and
-by the verifier; the number of parents, which a body fixes, by `check_parents`.
+by the verifier; the number of parents, which a body fixes, by `ledger.model.parents`.
 
 >>> Outcome(status="failed", reason="http_status", http_status=429).http_status
 429
@@ -20,7 +20,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ledger.errors import FormatError, RecordError
+from ledger.errors import FormatError
 from ledger.formats.call import call_url
 from ledger.model.base import Body, Group
 from ledger.model.groups import both_or_neither
@@ -240,24 +240,3 @@ class SessionClose(Body):
             "reason", self.reason, "status interrupted", self.status == "interrupted" or None
         )
         return self
-
-
-def check_parents(body: Body, parents: int) -> None:
-    """Raise `RecordError` `body_invalid` unless a session's statement may have so many parents.
-
-    Bodies of other types pass: their parents are free.
-    """
-    match body:
-        case SessionOpen():
-            wanted = 0 if body.run == 1 else 1
-        case Intent():
-            wanted = 0 if body.attempt == 1 else 1
-        case Reuse():
-            wanted = body.calls
-        case Outcome() | SessionClose():
-            wanted = 1
-        case _:
-            return
-    if parents != wanted:
-        name = type(body).__name__.lower()
-        raise RecordError("body_invalid", f"{name}: {parents} parents where {wanted} must be")

@@ -99,6 +99,7 @@ Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
 Integer = Annotated[int, Field(ge=INTEGER_MIN, le=INTEGER_MAX)]
 Ratio = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), AfterValidator(_positive_zero)]
 Amount = Annotated[float, Field(ge=0.0, allow_inf_nan=False), AfterValidator(_positive_zero)]
+Finite = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_positive_zero)]
 Ref = Annotated[ContentRef, PlainValidator(_reference), PlainSerializer(ContentRef.to_cbor)]
 
 Array = BeforeValidator(_array)

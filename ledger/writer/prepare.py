@@ -65,6 +65,7 @@ def prepare(
     body = _model(draft.type, draft.body)
     if draft.type in SESSION_TYPES:
         _check_session(body, draft, salted=salted, session=session)
+    model.check_parents(body, len(draft.parents))
     made = prepare_body(draft.type, body, salted=salted)
     made.parents = draft.parents
     made.blobs = [blob for item in draft.contents for blob in _store(item, store, salted=salted)]
@@ -99,7 +100,6 @@ def _check_session(body: model.Body, draft: Draft, *, salted: bool, session: str
             f"{draft.type} needs a session",
             hint="open the stream with session=...",
         )
-    model.check_parents(body, len(draft.parents))
     if isinstance(body, model.SessionOpen) and (body.call_key is not None) != salted:
         raise RecordError("body_invalid", "call_key must be there iff the ledger is salted")
     if isinstance(body, model.Outcome) and body.decoded is not None and salted:

@@ -1,0 +1,37 @@
+"""How many parents a statement has, where body or type says so (specs/10 §1, specs/12)."""
+
+from __future__ import annotations
+
+from ledger.errors import RecordError
+from ledger.model.base import Body
+from ledger.model.crossmodel import CrossModel
+from ledger.model.provenance import Provenance
+from ledger.model.session import Intent, Outcome, Reuse, SessionClose, SessionOpen
+from ledger.model.stages import Execution, Transfer
+
+
+def check_parents(body: Body, parents: int) -> None:
+    """Raise `RecordError` `body_invalid` unless a statement may have so many parents.
+
+    Bodies of other types pass: their parents are free.
+    """
+    match body:
+        case SessionOpen():
+            wanted = 0 if body.run == 1 else 1
+        case Intent():
+            wanted = 0 if body.attempt == 1 else 1
+        case Reuse():
+            wanted = body.calls
+        case Outcome() | SessionClose():
+            wanted = 1
+        case Transfer() | Execution():
+            wanted = max(1, parents)
+        case Provenance():
+            wanted = len(body.steps)
+        case CrossModel():
+            wanted = len(body.insights) + len(body.transfers) + len(body.executions) + 1
+        case _:
+            return
+    if parents != wanted:
+        name = type(body).__name__.lower()
+        raise RecordError("body_invalid", f"{name}: {parents} parents where {wanted} must be")
