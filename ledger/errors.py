@@ -6,7 +6,8 @@ to do about it, a `hint`. A caller's bug (a wrong type, a wrong order of calls) 
 
 FormatError        the refusals of specs/08: cbor_invalid, cose_invalid, header_invalid, ...
 RecordError        body_invalid band_mismatch gate_mismatch threshold_mismatch total_mismatch
-                   cost_mismatch record_invalid
+                   cost_mismatch derivation_mismatch record_invalid stage_mismatch
+                   context_mismatch
 KeyFileError       key_missing key_exists key_permissions key_unreadable key_passphrase
                    signer_unsupported
 StoreError         ledger_missing ledger_exists ledger_unreadable rolled_back store_full
@@ -18,7 +19,7 @@ ExportError        export_exists export_empty export_streams export_failed
 ImportSourceError  source_unreadable source_unsupported source_secrets already_imported
 SessionError       session_busy session_changed session_closed session_missing outcome_unknown
                    budget_exceeded budget_unpriced savepoint_invalid stage_complete
-                   capture_failed call_too_large
+                   capture_failed call_too_large operation_changed operation_invalid
 """
 
 from __future__ import annotations

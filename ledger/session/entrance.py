@@ -9,6 +9,7 @@ import math
 from typing import Any, Unpack
 
 from ledger.capture.headers import HeaderAllowList
+from ledger.crossmodel.operations import Operations
 from ledger.errors import FormatError, RecordError
 from ledger.formats.call import IDENTITY_HEADERS
 from ledger.formats.values import is_label, is_name
@@ -88,7 +89,8 @@ def open_session(log: Ledger, name: str, **options: Unpack[SessionOptions]) -> S
         journal = Journal(name, log, stream, lock)
         calls = Calls(journal, settings, asker, past)
         stages = Stages(journal, past.stages, calls.keep_numbers)
-        return Session(journal, calls, stages, past.runs[-1].parent, previous)
+        operations = Operations(past.operations, calls.keep_numbers)
+        return Session(journal, calls, stages, operations, past.runs[-1].parent, previous)
     except BaseException:
         if stream is not None:
             stream.close()

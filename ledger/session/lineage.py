@@ -93,13 +93,17 @@ class Here:
     details: AboutFields = field(default_factory=AboutFields)
     abouts: tuple[About, ...] = ()
     frame: Frame | None = None
+    collector: About | None = None
+    """What the innermost stage of a cross-model operation is made of, at any depth."""
     other: Here | None = None
     """The place in another session that is open around this one."""
 
     def witnessed(self, witness: Parent) -> None:
-        """Let the step and the blocks around an operation know of it."""
+        """Let the step, the stage and the blocks around an operation know of it."""
         if self.frame is not None:
             self.frame.add(witness)
+        if self.collector is not None:
+            self.collector.add(witness)
         for about in self.abouts:
             about.add(witness)
 

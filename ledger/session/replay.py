@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from ledger.formats.payload import Parent
+from ledger.crossmodel.past import PastOperations
+from ledger.formats.payload import CROSS_MODEL_TYPES, Parent
 from ledger.reader import Entry, Reader
 from ledger.session.changes import Drift
 from ledger.session.costs import Costs
@@ -127,6 +128,7 @@ class Replay:
     """Keys of the answered calls of each stage."""
     drift: Drift = field(default_factory=Drift)
     costs: Costs = field(default_factory=Costs)
+    operations: PastOperations = field(default_factory=PastOperations)
     at_risk_usd: float = 0.0
     """What calls with unknown outcome, and answers without a price, were expected to cost."""
     _answers: dict[str, OpenIntent] = field(default_factory=dict)
@@ -152,6 +154,8 @@ class Replay:
                 body, run = entry.payload.body, self.runs[-1]
                 run.status, run.reason = body["status"], body.get("reason")
                 run.closed_at = entry.payload.created_at
+            case kind if kind in CROSS_MODEL_TYPES:
+                self.operations.take(entry)
         if self.runs:
             self.runs[-1].last_at = entry.payload.created_at
 

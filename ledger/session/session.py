@@ -9,14 +9,16 @@ Safe to share between threads and tasks. What returns has made durable what it s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ledger.capture.exchange import Request
-from ledger.drafts import Receipt
+from ledger.crossmodel.operation import Operation
+from ledger.crossmodel.operations import Operations
+from ledger.drafts import ParentLike, Receipt
 from ledger.errors import LedgerError
 from ledger.formats.payload import Parent
 from ledger.formats.values import is_name
@@ -42,7 +44,13 @@ class Session(Steps):
     """One run of a session; made by `Ledger.session`."""
 
     def __init__(
-        self, journal: Journal, calls: Calls, stages: Stages, opened: Parent, previous: str | None
+        self,
+        journal: Journal,
+        calls: Calls,
+        stages: Stages,
+        operations: Operations,
+        opened: Parent,
+        previous: str | None,
     ) -> None:
         super().__init__(journal, calls.settings)
         self.name = journal.name
@@ -53,6 +61,7 @@ class Session(Steps):
         self._calls = calls
         self._stages = stages
         self._opened = opened
+        self._operations = operations
 
     # What there is to know
 
@@ -152,6 +161,36 @@ class Session(Steps):
                 entered.result = await function(*given)
         result: T = entered.result
         return result
+
+    # Cross-model operations
+
+    def cross_model(
+        self,
+        name: str | None = None,
+        *,
+        insight: str | None = None,
+        execution: str | None = None,
+        number: int | None = None,
+        parents: Sequence[ParentLike] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> Operation:
+        """An operation in which knowledge passes between models; see `ledger.crossmodel.operation`.
+
+        `insight` and `execution` are the models of its stages where these name none; the name is by
+        default made of them. Operations of one name are numbered in the order in which the program
+        comes to them, unless it chooses the number: that is how a later run finds one again.
+        `parents` are what its insights build on, and so is what `headers` of a request name
+        (W3C Trace Context). Raises `SessionError("operation_invalid")`, `LogError`, `FormatError`.
+        """
+        return self._operations.begin(
+            self,
+            name,
+            number,
+            insight=insight,
+            execution=execution,
+            parents=parents,
+            headers=headers,
+        )
 
     # HTTP clients
 

@@ -69,7 +69,7 @@ class Steps:
             raise TypeError(f"about() has no keyword {min(unknown)!r}")
         witness(model="unknown", prompt="", **details)
         place, about = here(self), About()
-        based_on = (*place.based_on, *(self._parent(parent) for parent in parents))
+        based_on = (*place.based_on, *(self.named_parent(parent) for parent in parents))
         said: AboutFields = {**place.details, **details}
         with at(replace(place, based_on=based_on, details=said, abouts=(*place.abouts, about))):
             yield about
@@ -79,7 +79,7 @@ class Steps:
     ) -> Receipt:
         """Record an operation as `Ledger.record` does, as a part of the step that it is made in."""
         record, contents = self._built(dict(fields))
-        named = [self._parent(parent) for parent in parents]
+        named = [self.named_parent(parent) for parent in parents]
         return self._append([*named, *here(self).based_on], record, contents)
 
     def append(
@@ -91,8 +91,12 @@ class Steps:
         contents: Sequence[Archived] = (),
     ) -> Receipt:
         """Append a statement to the run's stream, as `Ledger.append` does."""
+        return self.append_drafts([Draft(type, body, parents, tuple(contents))])[0]
+
+    def append_drafts(self, drafts: Sequence[Draft]) -> list[Receipt]:
+        """Append statements to the run's stream in one commit, as `Ledger.append_many` does."""
         with self._journal.working():
-            return self._journal.append([Draft(type, body, parents, tuple(contents))])[0]
+            return self._journal.append(drafts)
 
     @overload
     def step(self, function: F, /) -> F: ...
@@ -185,10 +189,16 @@ class Steps:
         salt = (lambda: os.urandom(SALT_BYTES)) if self._journal.log.salted else None
         return witness(**made, salt=salt)
 
-    def _parent(self, named: ParentLike) -> Parent:
-        """A statement that an operation builds on; an outcome belongs to its own witness alone."""
+    def named_parent(self, named: ParentLike) -> Parent:
+        """A statement that an operation builds on; an outcome belongs to its own witness alone.
+
+        One in another ledger is taken as it is (specs/12 section 9). Raises
+        `LogError("parent_missing")`, `LogError("not_found")`.
+        """
         if isinstance(named, Draft):
             raise TypeError("a draft is no statement yet")
+        if isinstance(named, Parent) and named.ledger not in (None, self._journal.log.genesis):
+            return named
         entry = self._journal.log.by_id(named if isinstance(named, str) else named.id)
         if not isinstance(named, str) and named.leaf_hash != entry.leaf_hash:
             raise LogError("parent_missing", f"the statement {entry.id} has another leaf hash")
@@ -213,9 +223,7 @@ class Steps:
         drafts = [*notes, draft]
         if error is not None:
             drafts.append(Draft("annotation", Annotation(kind="error", value=error), (draft,)))
-        with self._journal.working():
-            receipts = self._journal.append(drafts)
-        receipt = receipts[len(notes)]
+        receipt = self.append_drafts(drafts)[len(notes)]
         here(self).witnessed(Parent(receipt.id, receipt.leaf_hash))
         return receipt
 

@@ -1,0 +1,293 @@
+"""A stage of a cross-model operation, used around the calls it is made of (specs/12 §2 to §4).
+
+    with operation.insight(quality=0.9, quality_method="rubric") as insight:
+        if insight.needed:
+            insight.output = ask(strong_model, paper)
+
+What is captured in the block becomes the stage's parents by itself. The stage is durable when the
+block ends; leaving it by an exception records nothing, and the calls are in the log all the same.
+A stage that an earlier run recorded is not needed again: its output comes from the log, and a block
+that runs all the same is answered from the archive and has to give the same output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
+
+from ledger.drafts import Archived, Draft, ParentLike
+from ledger.errors import LogError, RecordError, SessionError
+from ledger.formats.content import ContentRef
+from ledger.formats.handover import Handover, TraceParent, tracestate
+from ledger.formats.payload import PARENTS_MAX, Parent, Payload
+from ledger.model import Body
+from ledger.model.archive import Content, media
+from ledger.model.uncertainty import ConfidenceMethod
+from ledger.reader import Entry
+from ledger.session.lineage import About, Frame, at, here, unique
+
+if TYPE_CHECKING:
+    from ledger.crossmodel.operation import Operation
+
+__all__ = ["Rating", "Stage", "counting"]
+
+
+class Rating(TypedDict, total=False):
+    """How sure and how good a stage is, and where the numbers came from (specs/12 §1)."""
+
+    confidence: float | None
+    confidence_method: ConfidenceMethod | None
+    """Default `heuristic`."""
+    quality: float | None
+    quality_method: str | None
+    """Default `stated`."""
+
+
+class Stage:
+    """One stage; also `async with`. Attributes may be set until the block ends."""
+
+    kind: ClassVar[str]
+
+    def __init__(
+        self,
+        operation: Operation,
+        label: str,
+        recorded: Entry | None,
+        parents: Sequence[ParentLike],
+        metadata: Mapping[str, Any] | None,
+        rating: Rating,
+    ) -> None:
+        unknown = rating.keys() - Rating.__annotations__.keys()
+        if unknown:
+            raise TypeError(f"a stage has no keyword {min(unknown)!r}")
+        self.label = label
+        self.confidence = rating.get("confidence")
+        self.confidence_method = rating.get("confidence_method")
+        self.quality = rating.get("quality")
+        self.quality_method = rating.get("quality_method")
+        self.metadata = metadata
+        self.needed = recorded is None
+        """Whether its work has still to be done."""
+        self._operation = operation
+        self._recorded = recorded
+        self._parents = [operation.named(parent) for parent in parents]
+        self._made = About()
+        self._started: str | None = None
+        self._inside: AbstractContextManager[None] | None = None
+
+    # What it is, once it is recorded
+
+    @property
+    def entry(self) -> Entry:
+        """Its statement; raises `SessionError("operation_invalid")` before it is recorded."""
+        if self._recorded is None:
+            raise SessionError(
+                "operation_invalid",
+                f"{self} is not recorded yet",
+                hint="it is when its block ends; use 'with', or call record()",
+            )
+        return self._recorded
+
+    @property
+    def id(self) -> str:
+        """Id of its statement."""
+        return self.entry.id
+
+    @property
+    def leaf_hash(self) -> bytes:
+        """Leaf hash of its statement."""
+        return self.entry.leaf_hash
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """Body of its statement."""
+        return self.entry.payload.body
+
+    @property
+    def parent(self) -> Parent:
+        """The stage as statements of this ledger name it."""
+        return Parent(self.id, self.leaf_hash)
+
+    @property
+    def content(self) -> bytes:
+        """What it gave: an output, or what was handed over."""
+        return self._operation.log.content(self._given())
+
+    @property
+    def text(self) -> str:
+        """The same as text; raises `UnicodeDecodeError` for what is not UTF-8."""
+        return self.content.decode()
+
+    def headers(self) -> dict[str, str]:
+        """HTTP headers that name the stage to another process or service (specs/12 §9)."""
+        trace = self.body.get("trace") or self._operation.trace
+        named = Parent(self.id, self.leaf_hash, self._operation.log.genesis)
+        return {
+            "traceparent": TraceParent(trace["trace_id"], trace["span_id"]).header(),
+            "tracestate": tracestate(named),
+        }
+
+    def handover(self) -> Handover:
+        """The signed statement for another ledger, where `Operation.join` takes it."""
+        return Handover(self._operation.log.genesis, self.entry.statement)
+
+    # The block
+
+    def __enter__(self) -> Self:
+        """Begin; calls made from here on belong to the stage."""
+        if self._started is not None:
+            raise RuntimeError("a stage is entered once")
+        operation = self._operation
+        self._started = operation.log.now()
+        place = here(operation.session)
+        inside = replace(
+            place,
+            stage=operation.stage_label(self),
+            frame=Frame(None),
+            collector=self._made,
+            abouts=place.abouts,
+        )
+        self._inside = at(inside)
+        self._inside.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        """Record the stage, unless an exception leaves it."""
+        self._leave()
+        if kind is None:
+            self.record()
+
+    async def __aenter__(self) -> Self:
+        """As `__enter__`."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        """As `__exit__`, in a thread."""
+        self._leave()
+        if kind is None:
+            await asyncio.to_thread(self.record)
+
+    def record(self) -> Self:
+        """Append the stage, if it is not in the log yet; done by the end of its block.
+
+        Raises `SessionError` (`operation_changed` where an earlier run recorded another output),
+        `RecordError` (`stage_mismatch`, `context_mismatch`, `body_invalid`), and what `append`
+        raises; the calls that were made are in the log all the same.
+        """
+        if self._recorded is not None:
+            self._check_same()
+            return self
+        log = self._operation.log
+        calls = {parent.id: log.by_id(parent.id).payload for parent in self._made.witnesses}
+        self._take_from(calls)
+        parents = unique([*self._first(), *self._made.witnesses, *self._parents])
+        if len(parents) > PARENTS_MAX:
+            raise RecordError(
+                "body_invalid",
+                f"{self} rests on {len(parents)} statements, at most {PARENTS_MAX} are possible",
+                hint="divide its work into several stages, or record functions in it as steps",
+            )
+        named = [parent for parent in parents if isinstance(parent, Parent)]
+        payloads = [self._payload(parent, calls) for parent in named]
+        body, contents = self._build(payloads)
+        draft = Draft(self.kind, body, tuple(named), tuple(contents))
+        self._recorded = self._operation.append_stage(self, draft)
+        return self
+
+    def _leave(self) -> None:
+        inside, self._inside = self._inside, None
+        if inside is not None:
+            inside.__exit__(None, None, None)
+        if not self.needed:
+            self._operation.keep_numbers(self)
+
+    # What kinds of stages differ in
+
+    def _first(self) -> list[Parent]:
+        """The stages that it builds on."""
+        return []
+
+    def _given(self) -> ContentRef | Mapping[str, Any]:
+        raise NotImplementedError
+
+    def _take_from(self, calls: Mapping[str, Payload]) -> None:
+        """Take from its calls what was not said."""
+
+    def _build(self, parents: Sequence[Payload | None]) -> tuple[Body, list[Archived]]:
+        raise NotImplementedError
+
+    def _same(self) -> bool:
+        """Whether what the block gave, if anything, is what was recorded."""
+        raise NotImplementedError
+
+    # Parts of bodies
+
+    def _common(self) -> dict[str, Any]:
+        """The fields that all stages have."""
+        now = self._operation.log.now()
+        started = min(self._started or now, now)  # a clock may be set back
+        confident, rated = self.confidence is not None, self.quality is not None
+        return {
+            "operation": self._operation.id_body(),
+            "label": self.label,
+            "confidence": self.confidence,
+            "confidence_method": (self.confidence_method or "heuristic") if confident else None,
+            "quality": self.quality,
+            "quality_method": (self.quality_method or "stated") if rated else None,
+            "started_at": started,
+            "ended_at": now,
+            "metadata": dict(self.metadata) if self.metadata else None,
+            "trace": {**self._operation.trace, "span_id": secrets.token_hex(8)},
+        }
+
+    def _archive(self, content: Content | ContentRef, into: list[Archived]) -> ContentRef:
+        if isinstance(content, ContentRef):
+            return content
+        archived = self._operation.log.archive(*media(content))
+        into.append(archived)
+        return archived.ref
+
+    def _is_recorded(self, content: Content | ContentRef, field: str) -> bool:
+        """Whether a content has the bytes that the recorded field refers to."""
+        recorded = self.body.get(field)
+        if recorded is None:
+            return False
+        if isinstance(content, ContentRef):
+            return bool(content.to_cbor() == recorded)
+        return media(content).data == self._operation.log.content(recorded)
+
+    def _check_same(self) -> None:
+        if self._started is not None and not self._same():
+            raise SessionError(
+                "operation_changed",
+                f"{self} was recorded with another output",
+                hint="use another name for the operation, or skip the block unless it is needed",
+            )
+
+    def _payload(self, parent: Parent, known: Mapping[str, Payload]) -> Payload | None:
+        """What an own parent says; None for one in another ledger."""
+        if parent.ledger is not None:
+            return None
+        if parent.id in known:
+            return known[parent.id]
+        with contextlib.suppress(LogError):
+            return self._operation.log.by_id(parent.id).payload
+        return None
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.label} of {self._operation}"
+
+
+def counting(parents: Sequence[Payload | None]) -> list[tuple[str, dict[str, Any]] | None]:
+    """Parents as `usage` counts them: type and body, None for one in another ledger."""
+    return [None if one is None else (one.type, one.body) for one in parents]
