@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ledger.crossmodel.operation import Operation
 from ledger.crossmodel.past import OperationKey, PastOperations
 from ledger.errors import SessionError
 
 if TYPE_CHECKING:
+    from ledger.crossmodel.operation import Operation
     from ledger.session.session import Session
 
 __all__ = ["NUMBER_MAX", "Operations"]
@@ -31,6 +31,8 @@ class Operations:
         self, session: Session, name: str | None, number: int | None, **options: Any
     ) -> Operation:
         """The operation of this name and number, new or to be gone on with."""
+        from ledger.crossmodel.operation import Operation  # it builds on sessions
+
         if name is None:
             models = (options["insight"], options["execution"])
             name = "-".join(_label(model) for model in models if model) or "operation"

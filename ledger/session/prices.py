@@ -223,15 +223,24 @@ class GenaiPrices:
         return _priced(rate, {**usage, **fee} if usage else {}, self._name)
 
     def bound(self, provider: str | None, model: str, request: Request) -> float | None:
-        """Return what a call can cost at most, or an estimate of it; at the prices of today."""
+        """Return what a call can cost at most, or an estimate of it; at the prices of today.
+
+        Some prices go by the hour, and a call may end in a dearer one than it began in.
+        """
         found = self._find(provider, model)
         if found is None:
             return None
-        asked, moment = _asked(request), datetime.now(UTC)
+        asked, now = _asked(request), datetime.now(UTC)
+        moments = (now, now + timedelta(hours=12))
         wanted = {key: fitting.name(asked.get(key)) for key in ("service_tier", "speed")}
         contexts: list[dict[str, str]] = [{}, {key: one for key, one in wanted.items() if one}]
         sizes = (0, len(request.body))
-        rates = [_rate(found[1], moment, one, size) for one in contexts for size in sizes]
+        rates = [
+            _rate(found[1], moment, one, size)
+            for moment in moments
+            for one in contexts
+            for size in sizes
+        ]
 
         def highest(unit: str) -> float | None:
             return max((one for rate in rates if (one := rate(unit)) is not None), default=None)

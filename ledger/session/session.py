@@ -13,10 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ledger.capture.exchange import Request
-from ledger.crossmodel.operation import Operation
 from ledger.crossmodel.operations import Operations
 from ledger.drafts import ParentLike, Receipt
 from ledger.errors import LedgerError
@@ -34,6 +33,9 @@ from ledger.session.numbering import REPLICATE_MAX
 from ledger.session.scanning import SecretWarning
 from ledger.session.stages import Stage, Stages
 from ledger.session.steps import Steps
+
+if TYPE_CHECKING:
+    from ledger.crossmodel.operation import Operation
 
 __all__ = ["Session"]
 

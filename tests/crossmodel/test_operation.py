@@ -113,16 +113,16 @@ def test_a_summary_is_handed_over_in_place_of_the_output(log: Ledger) -> None:
 def test_what_an_execution_never_saw_is_no_transfer_to_it(log: Ledger) -> None:
     """Its calls are in the log, and the stage is refused."""
     with session(log) as run:
-        with (
-            pytest.raises(RecordError, match="is not in a prompt") as caught,
-            run.cross_model("x", insight=STRONG, execution=CHEAP) as operation,
-        ):
-            with operation.insight() as insight:
-                think(run)
-            with operation.transfer(insight) as handed:
-                pass
-            with operation.execute(handed):
-                work(run, "something else")
+        operation = run.cross_model("x", insight=STRONG, execution=CHEAP)
+        with operation.insight() as insight:
+            think(run)
+        with operation.transfer(insight) as handed:
+            pass
+        execution = operation.execute(handed)
+        execution.__enter__()
+        work(run, "something else")
+        with pytest.raises(RecordError, match="is not in a prompt") as caught:
+            execution.__exit__(None, None, None)
         assert caught.value.code == "context_mismatch"
     assert kinds(log) == ["insight", "transfer"]
     assert len(entries(log, "witness")) == 2
@@ -131,12 +131,11 @@ def test_what_an_execution_never_saw_is_no_transfer_to_it(log: Ledger) -> None:
 def test_a_model_that_was_not_asked_is_refused(log: Ledger) -> None:
     """The insight is said to be of one model, and the call in it was to another."""
     with session(log) as run:
-        with (
-            pytest.raises(RecordError, match=f"said to be of {STRONG}") as caught,
-            run.cross_model("x", insight=STRONG, execution=CHEAP) as operation,
-            operation.insight(),
-        ):
-            work(run, "nothing")
+        insight = run.cross_model("x", insight=STRONG, execution=CHEAP).insight()
+        insight.__enter__()
+        work(run, "nothing")
+        with pytest.raises(RecordError, match=f"said to be of {STRONG}") as caught:
+            insight.__exit__(None, None, None)
         assert caught.value.code == "stage_mismatch"
     assert kinds(log) == []
 
@@ -188,10 +187,12 @@ def test_fan_out_and_fan_in(log: Ledger) -> None:
 
 def test_an_unfinished_operation_says_what_it_lacks(log: Ledger) -> None:
     """An operation without an execution is not combined."""
-    with session(log) as run, pytest.raises(SessionError, match="has no transfer"):
-        with run.cross_model("x", insight=STRONG, execution=CHEAP) as operation:
-            with operation.insight():
-                think(run)
+    with session(log) as run:
+        operation = run.cross_model("x", insight=STRONG, execution=CHEAP)
+        with operation.insight():
+            think(run)
+        with pytest.raises(SessionError, match="has no transfer"):
+            operation.combine()
     assert kinds(log) == ["insight"]
 
 
@@ -227,14 +228,16 @@ def test_async_stages(log: Ledger) -> None:
     """The same with `async with`."""
 
     async def main() -> None:
-        async with session(log) as run:
-            async with run.cross_model("x", insight=STRONG, execution=CHEAP) as operation:
-                async with operation.insight() as insight:
-                    await asyncio.to_thread(think, run)
-                async with operation.transfer(insight) as handed:
-                    pass
-                async with operation.execute(handed):
-                    await asyncio.to_thread(work, run, handed.text)
+        async with (
+            session(log) as run,
+            run.cross_model("x", insight=STRONG, execution=CHEAP) as operation,
+        ):
+            async with operation.insight() as insight:
+                await asyncio.to_thread(think, run)
+            async with operation.transfer(insight) as handed:
+                pass
+            async with operation.execute(handed):
+                await asyncio.to_thread(work, run, handed.text)
 
     asyncio.run(main())
     assert kinds(log)[-1] == "cross_model"
