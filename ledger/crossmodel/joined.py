@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ledger.drafts import Archived
@@ -51,7 +50,16 @@ class JoinedStage:
     @property
     def content(self) -> bytes:
         """What it gave; raises `ContentError("content_missing")` if it was not handed over too."""
-        return self._operation.log.content(self.ref) if self._given is None else self._given
+        if self._given is not None:
+            return self._given
+        try:
+            return self._operation.log.content(self.ref)
+        except ContentError as error:
+            raise ContentError(
+                error.code,
+                f"what {self} gave is not here",
+                hint="hand it over too: join(…, content=…)",
+            ) from None
 
     @property
     def text(self) -> str:
@@ -79,8 +87,3 @@ class JoinedStage:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.label} of {self._operation}, joined"
-
-    @property
-    def contents(self) -> Mapping[str, Any]:
-        """Fields of the body that are references."""
-        return {key: value for key, value in self.body.items() if key in ("output", "content")}

@@ -166,34 +166,31 @@ class ExecutionStage(ModelStage):
 
     def _build(self, parents: Sequence[Payload | None]) -> tuple[Body, list[Archived]]:
         fields, contents = self._fields(parents)
-        made = {archived.ref: archived.data for archived in contents}
         contexts = [from_cbor(ref) for ref in contexts_of(fields["context"], parents)]
         for transfer in self.transfers:
             handed = transfer.content
-            if not any(self._holds(handed, ref, made.get(ref)) for ref in contexts):
+            if not any(self._holds(handed, ref) for ref in contexts):
                 raise RecordError(
                     "context_mismatch",
                     f"what {transfer} handed over is not in a prompt of {self}",
                     hint="put its text into the prompt as it is, or say what was handed over: "
-                    "op.transfer(…, delivered=…)",
+                    "set `delivered` of the transfer",
                 )
         return Execution(**fields), contents
 
-    def _holds(self, handed: bytes, ref: ContentRef, new: object) -> bool:
-        data = new if isinstance(new, bytes) and not ref.salted else None
+    def _holds(self, handed: bytes, ref: ContentRef) -> bool:
         try:
-            context = data if data is not None else self._operation.log.content(ref)
+            return contained(handed, self._plain(ref), ref.media_type)
         except ContentError:
-            # Salted content that comes with this very statement, or content that was erased.
-            context = new[-ref.size_bytes :] if isinstance(new, bytes) and ref.size_bytes else b""
-        return contained(handed, context, ref.media_type)
+            return False  # a prompt that was erased
 
 
-def contexts_of(context: Any, parents: Sequence[Payload | None]) -> list[Any]:
+def contexts_of(
+    context: ContentRef | None, parents: Sequence[Payload | None]
+) -> list[dict[str, Any]]:
     """The contexts of a stage: its own, and the prompts of the witnesses among its parents."""
     prompts = [one.body["data"]["prompt_hash"] for one in parents if one and one.type == "witness"]
-    own = [] if context is None else [context.to_cbor() if hasattr(context, "to_cbor") else context]
-    return [*own, *prompts]
+    return prompts if context is None else [context.to_cbor(), *prompts]
 
 
 def _is_call(payload: Payload) -> bool:

@@ -287,10 +287,12 @@ class Operation:
 
     def append_stage(self, stage: Stage, draft: Draft) -> Entry:
         """Append a stage and make it a part; later runs find it."""
-        receipt = self.session.append_drafts([draft])[0]
-        entry = self.log.get(receipt.index)
         with self._lock:
-            self._past.stages[(stage.kind, stage.label)] = receipt.index
+            waiting, self._contents = self._contents, []
+        made = replace(draft, contents=(*draft.contents, *waiting))
+        entry = self.log.get(self.session.append_drafts([made])[0].index)
+        with self._lock:
+            self._past.stages[(stage.kind, stage.label)] = entry.index
             self._parts.append(stage)
         return entry
 

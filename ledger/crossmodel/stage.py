@@ -78,6 +78,7 @@ class Stage:
         self._recorded = recorded
         self._parents = [operation.named(parent) for parent in parents]
         self._made = About()
+        self._new: dict[ContentRef, bytes] = {}
         self._started: str | None = None
         self._inside: AbstractContextManager[None] | None = None
 
@@ -253,9 +254,15 @@ class Stage:
     def _archive(self, content: Content | ContentRef, into: list[Archived]) -> ContentRef:
         if isinstance(content, ContentRef):
             return content
-        archived = self._operation.log.archive(*media(content))
+        made = media(content)
+        archived = self._operation.log.archive(*made)
         into.append(archived)
+        self._new[archived.ref] = made.data
         return archived.ref
+
+    def _plain(self, ref: ContentRef) -> bytes:
+        """Content that is archived, or about to be."""
+        return self._new[ref] if ref in self._new else self._operation.log.content(ref)
 
     def _is_recorded(self, content: Content | ContentRef, field: str) -> bool:
         """Whether a content has the bytes that the recorded field refers to."""

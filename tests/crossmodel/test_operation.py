@@ -20,6 +20,7 @@ from tests.crossmodel.lab import (
     think,
     work,
 )
+from tests.helpers.places import Place, problems
 from tests.session.lab import answer, ask, bodies, do, entries
 
 
@@ -241,3 +242,23 @@ def test_async_stages(log: Ledger) -> None:
 
     asyncio.run(main())
     assert kinds(log)[-1] == "cross_model"
+
+
+def test_a_salted_ledger_has_operations_too(place: Place) -> None:
+    """References carry salts, and what is handed over keeps its reference."""
+    place.init(salted=True)
+    with place.open() as log:
+        with session(log) as run:
+            review(run)
+            with run.cross_model("by-hand") as operation:
+                with operation.insight(model=STRONG) as insight:
+                    insight.output = "Drop it."
+                with operation.transfer(insight, target=CHEAP) as handed:
+                    pass
+                with operation.execute(handed, model=CHEAP) as execution:
+                    execution.context = "You were told: Drop it."
+                    execution.output = "Dropped."
+        for transfer, insight_ in zip(stages(log, "transfer"), stages(log, "insight"), strict=True):
+            assert transfer.payload.body["content"] == insight_.payload.body["output"]
+            assert transfer.payload.body["content"]["salted"]
+    assert problems(place.path) == []
