@@ -144,6 +144,15 @@ def second_of_stream() -> Iterator[tuple[str, str, Change]]:
         ("no_leaf_hash", "a parent has no leaf hash", [{"id": good["id"]}]),
         ("id", "the id of a parent is not a UUIDv7", [good | {"id": "1"}]),
         ("leaf_hash", "the leaf hash of a parent has 31 bytes", [good | {"leaf_hash": bytes(31)}]),
+        ("ledger_31", "the ledger of a parent has 31 bytes", [good | {"ledger": bytes(31)}]),
+        ("ledger_33", "the ledger of a parent has 33 bytes", [good | {"ledger": bytes(33)}]),
+        ("ledger_text", "the ledger of a parent is text", [good | {"ledger": "00" * 32}]),
+        ("ledger_null", "the ledger of a parent is null", [good | {"ledger": None}]),
+        (
+            "ledger_twice",
+            "one leaf hash twice, in two ledgers",
+            [good, good | {"ledger": bytes(32)}],
+        ),
         ("twice", "one leaf hash twice, under two ids", [good, good | {"id": lab.moment(2)[0]}]),
     ]:
         yield f"parents_{name}", text, _put("parents", value=parents)
