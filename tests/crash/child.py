@@ -176,7 +176,35 @@ def brief(session: Session, base_url: str, notes: Notes) -> list[str]:
         return list(stage.result)
 
 
-PROGRAMS = (chat, stream, messages, stages, repeated, tasks, brief)
+def crossing(session: Session, base_url: str, notes: Notes) -> list[str]:
+    """Two operations: a model behind Anthropic's SDK thinks, one behind OpenAI's works."""
+    answers: list[str] = []
+    with (
+        anthropic.Anthropic(
+            base_url=base_url.removesuffix("/v1"),
+            api_key="test-key",
+            http_client=session.http_client(),
+            max_retries=0,
+        ) as thinker,
+        openai_client(session, base_url) as worker,
+    ):
+        for _ in range(2):
+            with session.cross_model("review", insight="thinker", execution="worker") as operation:
+                with operation.insight() as insight:
+                    asked: Any = {"max_tokens": 99, "messages": message(QUESTIONS[0])}
+                    [block] = thinker.messages.create(model="thinker", **asked).content
+                    answers.append(notes.handed(len(answers), str(getattr(block, "text", ""))))
+                with operation.transfer(insight) as handed:
+                    handed.check("not_empty", passed=bool(handed.text))
+                with operation.execute(handed):
+                    said = message(f"Known: {handed.text} {QUESTIONS[1]}")
+                    made = worker.chat.completions.create(model="worker", messages=said)
+                    text = made.choices[0].message.content or ""
+                    answers.append(notes.handed(len(answers), text))
+    return answers
+
+
+PROGRAMS = (chat, stream, messages, stages, repeated, tasks, brief, crossing)
 VARIANTS = {one.__name__: one for one in PROGRAMS}
 
 
