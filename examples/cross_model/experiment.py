@@ -65,7 +65,9 @@ def review(
                 max_tokens=400,
                 messages=[{"role": "user", "content": f"What carries this paper?\n\n{text}"}],
             )
-            insight.quality = novelty(thought.content[0].text)
+            insight.quality = novelty(
+                "".join(block.text for block in thought.content if block.type == "text")
+            )
         with operation.transfer(insight) as handed:
             handed.check("not_empty", passed=bool(handed.text))
         for number, question in enumerate(("Summarise it.", "Doubt it.", "Continue it."), 1):

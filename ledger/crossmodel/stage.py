@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
 from ledger.drafts import Archived, Draft, ParentLike
 from ledger.errors import LogError, RecordError, SessionError
-from ledger.formats.content import ContentRef
+from ledger.formats.content import ContentRef, from_cbor
 from ledger.formats.handover import Handover, TraceParent, tracestate
 from ledger.formats.payload import PARENTS_MAX, Parent, Payload
 from ledger.model import Body
@@ -118,7 +118,7 @@ class Stage:
     @property
     def content(self) -> bytes:
         """What it gave: an output, or what was handed over."""
-        return self._operation.log.content(self._given())
+        return self._plain(from_cbor(self._given()))
 
     @property
     def text(self) -> str:
@@ -218,7 +218,7 @@ class Stage:
         """The stages that it builds on."""
         return []
 
-    def _given(self) -> ContentRef | Mapping[str, Any]:
+    def _given(self) -> Mapping[str, Any]:
         raise NotImplementedError
 
     def _take_from(self, calls: Mapping[str, Payload]) -> None:
