@@ -106,16 +106,24 @@ class Operation:
         return self.receipt is None
 
     @property
-    def id(self) -> str:
-        """Id of the combining statement; raises `SessionError("operation_invalid")` before."""
+    def parent(self) -> Parent:
+        """The combining statement as others name it.
+
+        Raises `SessionError("operation_invalid")` before it is there.
+        """
         if self.receipt is None:
             raise SessionError("operation_invalid", f"{self} is not combined yet")
-        return self.receipt.id
+        return Parent(self.receipt.id, self.receipt.leaf_hash)
 
     @property
-    def parent(self) -> Parent:
-        """The combining statement as others name it."""
-        return Parent(self.id, self.receipt.leaf_hash if self.receipt else b"")
+    def id(self) -> str:
+        """Id of the combining statement; raises as `parent`."""
+        return self.parent.id
+
+    @property
+    def leaf_hash(self) -> bytes:
+        """Leaf hash of the combining statement; raises as `parent`."""
+        return self.parent.leaf_hash
 
     # Stages
 
