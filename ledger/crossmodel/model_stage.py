@@ -83,13 +83,11 @@ class ModelStage(Stage):
             self.model = bodies[-1]["model"]["model_id"]
         if self.model is None:
             raise RecordError("body_invalid", f"{self} has no model", hint="name it: model=…")
-        models = [body["model"] for body in bodies]
-        self._check_model(models)
         if self.confidence is None:
             self._take_confidence(bodies)
 
     def _check_model(self, models: Sequence[Mapping[str, Any]]) -> None:
-        """Compare with what the calls say, and take the version from them."""
+        """Compare with what all calls among the parents say, and take the version from them."""
         own = [model for model in models if self.model in [model.get(name) for name in _NAMES]]
         if models and not own:
             asked = ", ".join(sorted({str(model["model_id"]) for model in models}))
@@ -122,6 +120,7 @@ class ModelStage(Stage):
     def _fields(self, parents: Sequence[Payload | None]) -> tuple[dict[str, Any], list[Archived]]:
         contents: list[Archived] = []
         assert self.output is not None  # _take_from has seen to it
+        self._check_model([one.body["model"] for one in parents if one and _is_call(one)])
         fields = {
             **self._common(),
             "model_id": self.model,
