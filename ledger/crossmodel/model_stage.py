@@ -152,30 +152,41 @@ class ExecutionStage(ModelStage):
     def _first(self) -> list[Parent]:
         return [transfer.parent for transfer in self.transfers]
 
-    def _take_from(self, calls: Mapping[str, Payload]) -> None:
-        super()._take_from(calls)
-        for transfer in self.transfers:
-            target = transfer.body["target"]
-            if target["model_id"] != self.model:
-                raise RecordError(
-                    "stage_mismatch",
-                    f"{self} is of {self.model}, but {transfer} was to {target['model_id']}",
-                    hint="name the target of the transfer: op.transfer(…, target=…)",
-                )
-
     def _build(self, parents: Sequence[Payload | None]) -> tuple[Body, list[Archived]]:
         fields, contents = self._fields(parents)
         contexts = [from_cbor(ref) for ref in contexts_of(fields["context"], parents)]
-        for transfer in self.transfers:
-            handed = transfer.content
-            if not any(self._holds(handed, ref) for ref in contexts):
+        known = {transfer.id: transfer.content for transfer in self.transfers}
+        handed = {transfer.id: transfer.body for transfer in self.transfers}
+        # A transfer is one also where it is only named among the parents.
+        handed |= {one.id: one.body for one in parents if one and one.type == "transfer"}
+        for identity, body in handed.items():
+            self._check_target(body["target"], contexts)
+            given = known.get(identity)
+            if given is None:
+                given = self._plain(from_cbor(body.get("delivered", body["content"])))
+            if not any(self._holds(given, ref) for ref in contexts):
                 raise RecordError(
                     "context_mismatch",
-                    f"what {transfer} handed over is not in a prompt of {self}",
+                    f"what transfer {body['label']} handed over is not in a prompt of {self}",
                     hint="put its text into the prompt as it is, or say what was handed over: "
                     "set `delivered` of the transfer",
                 )
         return Execution(**fields), contents
+
+    def _check_target(self, target: Mapping[str, Any], contexts: Sequence[ContentRef]) -> None:
+        wrong = None
+        if target["model_id"] != self.model:
+            wrong = f"{self} is of {self.model}, but a transfer was to {target['model_id']}"
+        elif target.get("model_version", self.model_version) != self.model_version:
+            wrong = f"{self} is of another version of the model than a transfer was to"
+        elif "context" in target and from_cbor(target["context"]) not in contexts:
+            wrong = f"{self} does not have the context that a transfer says it would have"
+        if wrong is not None:
+            raise RecordError(
+                "stage_mismatch",
+                wrong,
+                hint="name the target of the transfer: op.transfer(…, target=…)",
+            )
 
     def _holds(self, handed: bytes, ref: ContentRef) -> bool:
         try:
