@@ -243,8 +243,8 @@ class Reader(Archive):
         """Statements that meet all conditions, in log order.
 
         `content` is a reference or one of its digests; `snapshot` a frozen context and `atom` a
-        part of one, as witnesses name them (specs/03 section 1.2); `since` <= created_at < `until`, each a
-        *time* of specs/00 or microseconds since 1970. Raises `FormatError` for a malformed time.
+        part of one, as witnesses name them (specs/03 section 1.2). `since` <= created_at < `until`,
+        each a *time* of specs/00 or microseconds since 1970; `FormatError` for a malformed one.
         """
         query = Query(
             type=type,
@@ -282,7 +282,7 @@ class Reader(Archive):
         """The parents of a statement that are in another ledger, in its order."""
         return lineage.outside(self._store, self.by_id(identifier).index)
 
-    def path(self, older: str, newer: str) -> Iterator[Entry]:
+    def shortest_path(self, older: str, newer: str) -> Iterator[Entry]:
         """A shortest way of links from a statement to one that builds on it, oldest first.
 
         Both are in it; nothing is yielded where there is no way.

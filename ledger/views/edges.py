@@ -17,26 +17,36 @@ from ledger.formats.values import uuid7_bytes
 from ledger.store import Snapshot
 from ledger.store.rows import u64
 
-__all__ = ["MISSING", "ROW_PARENTS", "adjacency", "outside_parents", "parent_indices", "unpack"]
+__all__ = [
+    "MISSING",
+    "ROW_PARENTS",
+    "adjacency",
+    "outside_parents",
+    "parent_indices",
+    "resolved",
+    "unpack",
+]
 
 MISSING: Final = (1 << 64) - 1
 ROW_PARENTS: Final = 32
 _TILE: Final = 256
 
 
+def resolved(snapshot: Snapshot, index: int, payload: Payload) -> list[tuple[Parent, int | None]]:
+    """The parents of a statement with their indices in this log: `MISSING`, or None if outside."""
+    return [(parent, _resolve(snapshot, index, parent)) for parent in payload.parents]
+
+
 def parent_indices(snapshot: Snapshot, index: int, payload: Payload) -> list[int]:
     """The indices of a statement's parents in this log, in its order; `MISSING` among them."""
-    found = (_resolve(snapshot, index, parent) for parent in payload.parents)
-    return [one for one in found if one is not None]
+    return [one for _, one in resolved(snapshot, index, payload) if one is not None]
 
 
 def outside_parents(snapshot: Snapshot, index: int, payload: Payload) -> list[Parent]:
     """The parents of a statement that are in another ledger and not in this one."""
-    return [
-        parent
-        for parent in payload.parents
-        if parent.ledger is not None and _resolve(snapshot, index, parent) is None
-    ]
+    if all(parent.ledger is None for parent in payload.parents):
+        return []
+    return [parent for parent, one in resolved(snapshot, index, payload) if one is None]
 
 
 def _resolve(snapshot: Snapshot, index: int, parent: Parent) -> int | None:

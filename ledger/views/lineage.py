@@ -21,8 +21,8 @@ from ledger.views.index import INDEX, bring_up_to_date, source_size, take_apart
 from ledger.views.marks import Marks, Numbers
 
 __all__ = [
-    "Graph", "ancestors", "children", "descendants", "looking", "outside", "parents", "walk_down",
-    "walk_up",
+    "Graph", "ancestors", "children", "descendants", "filed_children", "looking", "outside",
+    "parents", "walk_down", "walk_up",
 ]  # fmt: skip
 
 CHUNK = 1024
@@ -99,6 +99,12 @@ def outside(store: Store, index: int) -> list[Parent]:
 def children(store: Store, index: int) -> Iterator[int]:
     """Indices of the statements that name a statement as their parent, in log order."""
     return islice(walk_down(store, [index], depth=1), 1, None)
+
+
+def filed_children(store: Store, index: int) -> list[int]:
+    """The same at once, as far as the view has read."""
+    with looking(store) as graph:
+        return list(graph.children(index))
 
 
 def ancestors(store: Store, index: int) -> Iterator[int]:
