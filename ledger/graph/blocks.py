@@ -14,7 +14,7 @@ from ledger.graph.layout import Box, Layout
 
 __all__ = ["NODE", "Block", "Drawing", "blocks_of", "draw"]
 
-NODE = Box(168.0, 58.0)
+NODE = Box(168.0, 70.0)
 GAP = 10.0
 MARGIN = 10.0
 TOGETHER_MIN = 3

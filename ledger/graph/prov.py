@@ -136,7 +136,7 @@ class _Writer:
                 "entity",
                 name,
                 {
-                    "prov:type": shown(ref.media_type),
+                    "says:media_type": shown(ref.media_type),
                     "says:size_bytes": ref.size_bytes,
                     "says:blake3": ref.blake3.hex(),
                 },
