@@ -24,6 +24,7 @@ from ledger.store import Store, StreamTail
 from ledger.store.rows import from_u64
 from ledger.views import lineage, paths
 from ledger.views.basis import Basis, basis
+from ledger.views.edges import outside_parents
 from ledger.views.index import INDEX, Query, bring_up_to_date, indices
 
 __all__ = ["Entry", "Reader"]
@@ -280,7 +281,7 @@ class Reader(Archive):
 
     def outside_parents(self, identifier: str) -> list[Parent]:
         """The parents of a statement that are in another ledger, in its order."""
-        return lineage.outside(self._store, self.by_id(identifier).index)
+        return outside_parents(self.by_id(identifier).payload)
 
     def shortest_path(self, older: str, newer: str) -> Iterator[Entry]:
         """A shortest way of links from a statement to one that builds on it, oldest first.

@@ -183,8 +183,6 @@ class Statements:
             except StoreError:
                 continue  # a damaged row of `ids`, reported with its own statement
             code = ""
-            if parent.ledger is not None:
-                continue  # in another ledger, which this one cannot speak for
             if index is None:
                 code = "parent_missing"
             elif index >= entry.index:

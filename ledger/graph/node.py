@@ -85,16 +85,19 @@ class Node:
         body = self.payload.body
         if self.payload.type == "cross_model":
             return _ratio(map_of(body, "cost").get("total_usd"))
-        if self.payload.type in ("insight", "execution"):
+        if self.payload.type in ("insight", "execution", "transfer"):
             return _ratio(map_of(body, "usage").get("cost_usd"))
         return None
 
     @property
     def quality(self) -> float | None:
         """The quality it states, of types that have one, 0 to 1."""
-        if self.payload.type not in ("insight", "execution", "transfer"):
-            return None
-        return _ratio(self.payload.body.get("quality"))
+        body = self.payload.body
+        if self.payload.type == "cross_model":
+            return _ratio(map_of(body, "quality").get("overall"))
+        if self.payload.type in ("insight", "execution", "transfer"):
+            return _ratio(body.get("quality"))
+        return None
 
 
 def node_at(snapshot: Snapshot, index: int, statement: bytes) -> Node:
@@ -144,9 +147,9 @@ def _text(body: Mapping[str, Any], key: str) -> str:
 
 def _operation(body: Mapping[str, Any]) -> str:
     operation = map_of(body, "operation")
-    number = operation.get("number")
-    said = _text(operation, "name")
-    return f"{said} {number}".strip() if type(number) is int else said
+    name, number = _text(operation, "name"), operation.get("number")
+    said = f"{name}/{number}" if name and type(number) is int else name
+    return f"{said} {_text(body, 'label')}".strip()
 
 
 def _annotation(body: Mapping[str, Any]) -> str:

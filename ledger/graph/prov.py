@@ -8,9 +8,10 @@
     statement -> parent               wasInformedBy, also in another ledger
     statement -> key, model           wasAssociatedWith
 
-A time is given where the log knows one: `occurred_at` is the start and with `execution_time_ms`
-gives the end; otherwise the end is when the statement was made. Sections are sorted in temporary
-files, so that each thing is written once and memory does not depend on the graph.
+A time is given where the log knows one: `started_at` and `ended_at` of a stage; `occurred_at` is a
+start and with `execution_time_ms` gives the end; otherwise the end is when the statement was made.
+Sections are sorted in temporary files, so that each thing is written once and memory does not
+depend on the graph.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ _SECTIONS: Final = (
     "entity", "activity", "agent", "used", "wasGeneratedBy", "wasInformedBy", "wasDerivedFrom",
     "wasAssociatedWith",
 )  # fmt: skip
-_GENERATED: Final = ("output", "raw", "response", "explanation", "state")
+_GENERATED: Final = (
+    "output", "raw", "response", "explanation", "state", "delivered", "analytics",
+)  # fmt: skip
 
 
 def prov(chosen: Selection) -> Iterator[str]:
@@ -198,6 +201,9 @@ def _role(key: str, inner: str) -> str:
 
 
 def _times(created_at: str, body: dict[str, Any]) -> tuple[str | None, str | None]:
+    started, ended = body.get("started_at"), body.get("ended_at")
+    if is_time(started) and is_time(ended):
+        return started, ended
     temporal = map_of(body, "temporal")
     occurred, took = temporal.get("occurred_at"), temporal.get("execution_time_ms")
     if not is_time(occurred):

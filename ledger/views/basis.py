@@ -116,7 +116,7 @@ def _facts(snapshot: Snapshot, cursor: ViewCursor, index: int, filed: int) -> Fa
     if statement is None:
         raise StoreError("tree_damaged", f"entries {index}: missing")
     sign1, payload = take_both(index, statement)
-    return facts_of(sign1, payload, len(outside_parents(snapshot, index, payload)))
+    return facts_of(sign1, payload, len(outside_parents(payload)))
 
 
 def _has_room(names: Mapping[Any, object], name: object) -> bool:

@@ -3,7 +3,7 @@
     a  u64 index | u8 part | up to 32 times u64 parent, in the order of the statement
 
 A parent that the log does not have, or not before its child, is `MISSING`. A parent in another
-ledger has no index and no place in the row, unless this log has that very statement.
+ledger has no index and no place in the row.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ __all__ = [
 
 MISSING: Final = (1 << 64) - 1
 ROW_PARENTS: Final = 32
-_TILE: Final = 256
 
 
 def resolved(snapshot: Snapshot, index: int, payload: Payload) -> list[tuple[Parent, int | None]]:
@@ -42,23 +41,16 @@ def parent_indices(snapshot: Snapshot, index: int, payload: Payload) -> list[int
     return [one for _, one in resolved(snapshot, index, payload) if one is not None]
 
 
-def outside_parents(snapshot: Snapshot, index: int, payload: Payload) -> list[Parent]:
-    """The parents of a statement that are in another ledger and not in this one."""
-    if all(parent.ledger is None for parent in payload.parents):
-        return []
-    return [parent for parent, one in resolved(snapshot, index, payload) if one is None]
+def outside_parents(payload: Payload) -> list[Parent]:
+    """The parents of a statement that are in another ledger."""
+    return [parent for parent in payload.parents if parent.ledger is not None]
 
 
 def _resolve(snapshot: Snapshot, index: int, parent: Parent) -> int | None:
+    if parent.ledger is not None:
+        return None  # looked for there and only there (specs/04 section 7)
     found = snapshot.id_index(uuid7_bytes(parent.id))
-    earlier = found is not None and found < index
-    if parent.ledger is None:
-        return found if earlier else MISSING
-    if found is None or not earlier:
-        return None
-    at = found % _TILE * 32
-    leaf_hash = snapshot.tile(0, found // _TILE)[at : at + 32]
-    return found if leaf_hash == parent.leaf_hash else None
+    return found if found is not None and found < index else MISSING
 
 
 def adjacency(index: int, parents: list[int]) -> list[bytes]:

@@ -115,7 +115,7 @@ def confidence_of(payload: Payload) -> float | None:
     body: Mapping[str, Any] = payload.body
     if payload.type == "witness":
         score = _number(map_of(body, "uncertainty").get("confidence_score"))
-    elif payload.type in ("insight", "execution", "transfer"):
+    elif payload.type in ("insight", "execution", "transfer", "cross_model"):
         score = _number(body.get("confidence"))
     else:
         score = None

@@ -88,7 +88,7 @@ def _index_keys(snapshot: Snapshot, start: int, stop: int) -> list[bytes]:
         parents = parent_indices(snapshot, index, payload)
         keys.extend(adjacency(index, parents))
         keys.extend(b"p" + u64(parent) + at for parent in parents if parent != MISSING)
-        outside = len(outside_parents(snapshot, index, payload))
+        outside = len(outside_parents(payload))
         keys.append(facts_of(sign1, payload, outside).to_row(index))
         times.setdefault(index // ZONE, []).append(parse_time(payload.created_at))
     for number, zone in times.items():

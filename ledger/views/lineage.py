@@ -13,15 +13,14 @@ from contextlib import contextmanager
 from itertools import islice
 
 from ledger.errors import StoreError
-from ledger.formats.payload import Parent
 from ledger.store import Snapshot, Store, ViewCursor
 from ledger.store.rows import from_u64, u64
-from ledger.views.edges import MISSING, outside_parents, parent_indices, unpack
+from ledger.views.edges import MISSING, parent_indices, unpack
 from ledger.views.index import INDEX, bring_up_to_date, source_size, take_apart
 from ledger.views.marks import Marks, Numbers
 
 __all__ = [
-    "Graph", "ancestors", "children", "descendants", "filed_children", "looking", "outside",
+    "Graph", "ancestors", "children", "descendants", "filed_children", "looking",
     "parents", "walk_down", "walk_up",
 ]  # fmt: skip
 
@@ -85,15 +84,6 @@ def parents(store: Store, index: int) -> list[int]:
     """Indices of the parents of a statement, in the order in which it names them."""
     with looking(store) as graph:
         return graph.parents(index)
-
-
-def outside(store: Store, index: int) -> list[Parent]:
-    """The parents of a statement that another ledger has, and this one has not."""
-    with store.reading() as snapshot:
-        statement = snapshot.entry(index)
-        if statement is None:
-            raise StoreError("tree_damaged", f"entries {index}: missing")
-        return outside_parents(snapshot, index, take_apart(index, statement))
 
 
 def children(store: Store, index: int) -> Iterator[int]:
