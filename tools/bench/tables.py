@@ -30,7 +30,7 @@ HEADS = {
     "Audited": "verify    records   jobs  us/record  of libsodium  peak MB",
     "Called": "call                  calls  bare ms  captured ms  overhead ms  ratio  in commits",
     "Resumed": "resume      calls  open s  given again s  of the SDK s  first new call s",
-    "Traced": "lineage         statements      found  seconds  x reading pass  grown MB  peak MB",
+    "Traced": "lineage         statements      found  seconds  x reading pass  peak MB",
 }
 
 
@@ -66,7 +66,7 @@ def _resumed(row: Resumed) -> str:
 def _traced(row: Traced) -> str:
     return (
         f"{row.what:<12} {row.statements:>13,} {row.found:>10,} {row.seconds:>8.2f} "
-        f"{row.of_reading:>15.2f} {row.grown_bytes / 1e6:>9.1f} {row.peak_bytes / 1e6:>8.0f}"
+        f"{row.of_reading:>15.2f} {row.peak_bytes / 1e6:>8.0f}"
     )
 
 

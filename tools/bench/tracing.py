@@ -37,19 +37,13 @@ class Traced:
     seconds: float
     reading: float
     """Seconds for a bare pass over all entries, in transactions as the walks use them."""
-    before_bytes: int
     peak_bytes: int
-    """Anonymous memory of the process at its highest during the query, and before it."""
+    """Anonymous memory of the process at its highest meanwhile."""
 
     @property
     def of_reading(self) -> float:
         """Time as a multiple of the bare pass."""
         return self.seconds / self.reading
-
-    @property
-    def grown_bytes(self) -> int:
-        """What the query itself needed."""
-        return self.peak_bytes - self.before_bytes
 
 
 def measure(place: Path, statements: int) -> Iterator[Traced]:
@@ -58,7 +52,7 @@ def measure(place: Path, statements: int) -> Iterator[Traced]:
     ledger.init(path, origin="bench.invalid/lineage", keys=keys)
     with ledger.open(path, keys=keys) as log:
         first, last = _fill(log, statements)
-    began, before = time.perf_counter(), anonymous_bytes()
+    began = time.perf_counter()
     with _Peak() as peak:
         rebuild_views(path)
     filing = time.perf_counter() - began
@@ -66,7 +60,7 @@ def measure(place: Path, statements: int) -> Iterator[Traced]:
         bring_up_to_date(log.store)
         reading = _bare(log)
         size = len(log)
-        yield Traced("filing", size, size, filing, reading, before, peak.bytes)
+        yield Traced("filing", size, size, filing, reading, peak.bytes)
         store = log.store
         queries: list[tuple[str, Callable[[], int]]] = [
             ("ancestors", lambda: _count(lineage.ancestors(store, last))),
@@ -76,11 +70,11 @@ def measure(place: Path, statements: int) -> Iterator[Traced]:
             ("cost", lambda: basis.basis(store, lineage.walk_up(store, [last])).total.statements),
         ]
         for what, ask in queries:
-            before, began = anonymous_bytes(), time.perf_counter()
+            began = time.perf_counter()
             with _Peak() as peak:
                 found = ask()
             seconds = time.perf_counter() - began
-            yield Traced(what, size, found, seconds, reading, before, peak.bytes)
+            yield Traced(what, size, found, seconds, reading, peak.bytes)
 
 
 def _fill(log: Ledger, statements: int) -> tuple[int, int]:
