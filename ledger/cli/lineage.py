@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -118,7 +119,7 @@ def lineage(
         if format_ == "tree" and file is None:
             _print_tree(chosen)
         else:
-            write_pieces(file, _pieces(format_, chosen, log.origin))
+            _write(file, format_, chosen, log.origin)
 
 
 def _starts(
@@ -163,6 +164,15 @@ def _nothing(content: str | None, snapshot: str | None, atom: str | None) -> Log
         return LogError("not_found", f"no statement refers to the content {content}")
     kind = "context" if snapshot is not None else "part of a context"
     return LogError("not_found", f"no statement used the {kind} {snapshot or atom}")
+
+
+def _write(file: Path | None, format_: str, chosen: Selection, origin: str) -> None:
+    if file is None and sys.stdout.isatty():
+        write_pieces(None, _pieces(format_, chosen, origin))  # a bar would stand in the answer
+        return
+    with output.progress("writing", total=chosen.count) as tick:
+        chosen.progress = tick
+        write_pieces(file, _pieces(format_, chosen, origin))
 
 
 def _pieces(format_: str, chosen: Selection, origin: str) -> Iterable[str]:

@@ -99,7 +99,7 @@ class _Writer:
         local = [parent for parent, index in node.links if index in chosen.marks]
         for parent in (*local, *node.outside):
             there = f"vif:{parent.leaf_hash.hex()}"
-            if parent.ledger is not None and parent in node.outside:
+            if parent.ledger is not None:
                 outside = {"says:id": parent.id, "says:ledger": parent.ledger.hex()}
                 self._put("activity", there, outside)
             self._link("wasInformedBy", {"prov:informed": self._name, "prov:informant": there})

@@ -37,6 +37,8 @@ class Selection:
     starts: Marks = field(default_factory=Marks)
     marks: Marks = field(default_factory=Marks)
     count: int = 0
+    progress: Progress | None = None
+    """Called while nodes are read, with how many have been."""
 
     def indices(self, *, reverse: bool = False) -> Iterator[int]:
         """The indices of all statements, in log order or against it."""
@@ -44,7 +46,10 @@ class Selection:
 
     def nodes(self) -> Iterator[Node]:
         """All statements in log order."""
-        return nodes(self.store, self.indices())
+        for number, node in enumerate(nodes(self.store, self.indices())):
+            if self.progress is not None and number % CHUNK == 0:
+                self.progress(number)
+            yield node
 
     def basis(self) -> Basis:
         """The sums over all statements."""
