@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 
 from ledger.cli import output
-from ledger.cli.describe import TYPE_STYLES, summary
+from ledger.cli.describe import BAND_STYLES, TYPE_STYLES, has_words, summary
 from ledger.cli.text import counted
 from ledger.graph.node import Node
 from ledger.graph.selection import Selection, nodes
@@ -103,10 +103,21 @@ def _words(node: Node, *, bold: bool) -> Line:
         "  ",
         (node.type, style),
         "  ",
-        *summary(node.type, node.payload.body),
+        *_said(node),
     ]
     if node.cost_usd is not None:
         parts.append((f"  {dollars(node.cost_usd)}", "dim"))
+    return parts
+
+
+def _said(node: Node) -> Line:
+    if has_words(node.type) or not (node.model or node.title):
+        return summary(node.type, node.payload.body)
+    parts: Line = ["  ".join(filter(None, (node.title, node.model)))]
+    if node.confidence is not None:
+        parts.append((f"  {node.band} {node.confidence:.2f}", BAND_STYLES.get(node.band, "")))
+    if node.sum_usd is not None:
+        parts.append((f"  sum {dollars(node.sum_usd)}", "dim"))
     return parts
 
 
