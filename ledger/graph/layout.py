@@ -23,7 +23,7 @@ CURVED_MAX = 400
 """Up to so many boxes edges are routed around them; more are joined by straight lines."""
 TOO_WIDE = 6.0
 """Width by height from which layers are given up."""
-LAYERS_SECONDS = 30.0
+LAYERS_SECONDS = 20.0
 NEARNESS_SECONDS = 60.0
 
 
