@@ -41,6 +41,7 @@ from ledger.errors import (
     ImportSourceError,
     KeyFileError,
     LedgerError,
+    LineageError,
     LogError,
     RecordError,
     SessionError,
@@ -50,9 +51,11 @@ from ledger.formats.content import ContentRef
 from ledger.founding import InitResult, init
 from ledger.log import Ledger, open
 from ledger.reader import Entry, Reader
+from ledger.views.basis import Basis
 
 __all__ = [
     "Archived",
+    "Basis",
     "ContentError",
     "ContentRef",
     "Draft",
@@ -64,6 +67,7 @@ __all__ = [
     "KeyFileError",
     "Ledger",
     "LedgerError",
+    "LineageError",
     "LogError",
     "Reader",
     "Receipt",

@@ -20,6 +20,7 @@ ImportSourceError  source_unreadable source_unsupported source_secrets already_i
 SessionError       session_busy session_changed session_closed session_missing outcome_unknown
                    budget_exceeded budget_unpriced savepoint_invalid stage_complete
                    capture_failed call_too_large operation_changed operation_invalid
+LineageError       graph_too_large layout_missing layout_failed
 """
 
 from __future__ import annotations
@@ -72,3 +73,7 @@ class ImportSourceError(LedgerError):
 
 class SessionError(LedgerError):
     """A session that cannot be opened or go on, or a call that must not be made."""
+
+
+class LineageError(LedgerError):
+    """A graph that cannot be drawn as asked."""

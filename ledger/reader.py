@@ -16,13 +16,15 @@ from ledger.formats import cose, merkle
 from ledger.formats.content import ContentRef
 from ledger.formats.cose import CoseSign1
 from ledger.formats.note import Checkpoint, parse_checkpoint
-from ledger.formats.payload import Payload, decode_payload
+from ledger.formats.payload import Parent, Payload, decode_payload
 from ledger.formats.proof_file import write_consistency, write_inclusion
 from ledger.formats.values import is_uuid7, parse_time, uuid7_bytes
 from ledger.keys.events import KeyHistory
 from ledger.store import Store, StreamTail
 from ledger.store.rows import from_u64
-from ledger.views import lineage
+from ledger.views import lineage, paths
+from ledger.views.basis import Basis, basis
+from ledger.views.edges import outside_parents
 from ledger.views.index import INDEX, Query, bring_up_to_date, indices
 
 __all__ = ["Entry", "Reader"]
@@ -234,13 +236,16 @@ class Reader(Archive):
         stream: str | None = None,
         model: str | None = None,
         content: ContentRef | bytes | None = None,
+        snapshot: str | None = None,
+        atom: str | None = None,
         since: str | int | None = None,
         until: str | int | None = None,
     ) -> Iterator[Entry]:
         """Statements that meet all conditions, in log order.
 
-        `content` is a reference or one of its digests; `since` <= created_at < `until`, each a
-        *time* of specs/00 or microseconds since 1970. Raises `FormatError` for a malformed time.
+        `content` is a reference or one of its digests; `snapshot` a frozen context and `atom` a
+        part of one, as witnesses name them (specs/03 section 1.2). `since` <= created_at < `until`,
+        each a *time* of specs/00 or microseconds since 1970; `FormatError` for a malformed one.
         """
         query = Query(
             type=type,
@@ -248,6 +253,8 @@ class Reader(Archive):
             stream=stream,
             model=model,
             digest=content.blake3 if isinstance(content, ContentRef) else content,
+            snapshot_id=snapshot,
+            atom_id=atom,
             since_us=parse_time(since) if isinstance(since, str) else since,
             until_us=parse_time(until) if isinstance(until, str) else until,
         )
@@ -271,6 +278,49 @@ class Reader(Archive):
     def descendants(self, identifier: str) -> Iterator[Entry]:
         """Everything that builds on a statement, oldest first."""
         return map(self.get, lineage.descendants(self._store, self.by_id(identifier).index))
+
+    def outside_parents(self, identifier: str) -> list[Parent]:
+        """The parents of a statement that are in another ledger, in its order."""
+        return outside_parents(self.by_id(identifier).payload)
+
+    def shortest_path(self, older: str, newer: str) -> Iterator[Entry]:
+        """A shortest way of links from a statement to one that builds on it, oldest first.
+
+        Both are in it; nothing is yielded where there is no way.
+        """
+        ends = self.by_id(older).index, self.by_id(newer).index
+        return map(self.get, paths.path(self._store, *ends))
+
+    def between(self, older: str, newer: str) -> Iterator[Entry]:
+        """All statements on any path between two, oldest first; both ends are among them."""
+        ends = self.by_id(older).index, self.by_id(newer).index
+        return map(self.get, paths.between(self._store, *ends))
+
+    def touching(self, content: ContentRef | bytes) -> Iterator[Entry]:
+        """Every statement that refers to a content, by reference or digest, in log order."""
+        return self.find(content=content)
+
+    def resting_on(self, identifier: str) -> Basis:
+        """What a statement and everything it builds on come to: models, costs, tokens and more."""
+        return basis(self._store, lineage.walk_up(self._store, [self.by_id(identifier).index]))
+
+    def downstream_of(
+        self,
+        *,
+        snapshot: str | None = None,
+        atom: str | None = None,
+        content: ContentRef | bytes | None = None,
+    ) -> Iterator[Entry]:
+        """Everything that used a context, a part of one or a content, or builds on what did.
+
+        Oldest first. With several conditions the first use has to meet them all; without any
+        nothing is used.
+        """
+        if snapshot is None and atom is None and content is None:
+            return iter(())
+        used = self.find(snapshot=snapshot, atom=atom, content=content)
+        starts = (entry.index for entry in used)
+        return map(self.get, lineage.walk_down(self._store, starts))
 
     def close(self) -> None:
         """Give the folder back; a second call does nothing."""

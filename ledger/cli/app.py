@@ -18,6 +18,7 @@ from ledger.cli import (
     import_,
     init,
     keys,
+    lineage,
     log,
     output,
     prove,
@@ -46,6 +47,7 @@ app.command("proxy", rich_help_panel=_RECORD)(proxy.proxy)
 app.add_typer(import_.commands, name="import", rich_help_panel=_RECORD)
 app.command("log", rich_help_panel=_READ)(log.log)
 app.command("show", rich_help_panel=_READ)(show.show)
+app.command("lineage", rich_help_panel=_READ)(lineage.lineage)
 app.command("head", rich_help_panel=_READ)(head.head)
 app.command("check-output", rich_help_panel=_READ)(check.check_output)
 app.add_typer(prove.commands, name="prove", rich_help_panel=_PROVE)

@@ -222,7 +222,7 @@ def _show_end(done: Demo, keep: bool) -> None:
     for command in (
         f"{vif} log {runs} --limit 12",
         f"{vif} session show {runs} {SESSION}",
-        f"{vif} show {runs} {record} --lineage up",
+        f"{vif} lineage {runs} {record}",
         f"{verifier} {package} --trust {shlex.quote(str(done.trust))} \\",
         f"  --known-head {shlex.quote(str(done.head))}",
     ):

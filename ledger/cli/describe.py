@@ -15,7 +15,7 @@ from ledger.cli import session_words
 from ledger.cli.output import Part
 from ledger.cli.text import counted, human_bytes
 
-__all__ = ["BAND_STYLES", "TYPE_STYLES", "plain", "statement_json", "summary"]
+__all__ = ["BAND_STYLES", "TYPE_STYLES", "has_words", "plain", "statement_json", "summary"]
 
 BAND_STYLES = {"A": "green", "B": "yellow", "C": "red"}
 TYPE_STYLES = {
@@ -61,6 +61,11 @@ def statement_json(entry: Entry) -> dict[str, Any]:
         "parents": [plain(parent.to_cbor()) for parent in payload.parents],
         "body": plain(payload.body),
     }
+
+
+def has_words(kind: str) -> bool:
+    """Tell whether `summary` knows what to say of a type, more than how large a body is."""
+    return kind in _SUMMARIES
 
 
 def summary(kind: str, body: Mapping[str, Any]) -> list[Part]:

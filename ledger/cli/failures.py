@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,6 +23,7 @@ __all__ = [
     "show_error",
     "wants_json",
     "write_new",
+    "write_pieces",
 ]
 
 # The class is named by where Typer keeps its click, which has moved between versions.
@@ -86,6 +87,30 @@ def write_new(path: Path, content: bytes) -> None:
     try:
         with path.open("xb") as file:
             file.write(content)
+    except FileExistsError:
+        raise LedgerError(
+            "file_exists", f"{path} exists already", hint="choose another name or remove it first"
+        ) from None
+    except OSError as error:
+        raise LedgerError("file_unwritable", f"{path}: {error.strerror}") from None
+
+
+def write_pieces(path: Path | None, pieces: Iterable[str]) -> None:
+    """Write a text that comes in pieces to a new file, or to standard output; as `write_new`.
+
+    A file that could not be finished is removed again.
+    """
+    encoded = (piece.encode("utf-8", "backslashreplace") for piece in pieces)
+    if path is None:
+        output.write_bytes(encoded)
+        return
+    try:
+        with path.open("xb") as file:
+            try:
+                file.writelines(encoded)
+            except BaseException:
+                path.unlink()
+                raise
     except FileExistsError:
         raise LedgerError(
             "file_exists", f"{path} exists already", hint="choose another name or remove it first"

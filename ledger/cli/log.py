@@ -13,7 +13,7 @@ from ledger.cli import output
 from ledger.cli.arguments import AsJson, LedgerFolder
 from ledger.cli.describe import TYPE_STYLES, statement_json, summary
 from ledger.cli.ledgers import reading
-from ledger.cli.text import clip, moment, pad, visible, width
+from ledger.cli.text import moment, pad, width
 from ledger.cli.times import since as parse_since
 from ledger.cli.times import until as parse_until
 
@@ -119,27 +119,11 @@ def _show_line(entry: Entry, room: int | None) -> None:
     what = summary(payload.type, payload.body)
     if room is not None:
         # On a terminal a line that wraps hides the columns; in a pipe nothing is cut.
-        left = max(8, room - sum(width(_text(part)) for part in head))
-        what = _fit(what, left)
+        left = max(8, room - sum(width(output.text_of(part)) for part in head))
+        what = output.fit(what, left)
     output.say(*head, *what)
 
 
 def _session_columns(room: int | None) -> int:
     """Return the width of the session: what 80 columns leave, and more where there is more."""
     return _SESSION_COLUMNS if room is None else max(_SESSION_COLUMNS, min(room - 67, 40))
-
-
-def _fit(parts: list[output.Part], room: int) -> list[output.Part]:
-    fitted: list[output.Part] = []
-    for part in parts:
-        # Escaped before it is measured: an escape takes more room than what it stands for.
-        text = clip(visible(_text(part)), room)
-        fitted.append(text if isinstance(part, str) else (text, part[1]))
-        room -= width(text)
-        if room <= 0:
-            break
-    return fitted
-
-
-def _text(part: output.Part) -> str:
-    return part if isinstance(part, str) else part[0]

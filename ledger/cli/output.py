@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from ledger.cli.text import pad, visible, visible_json, width
+from ledger.cli.text import clip, pad, visible, visible_json, width
 
 __all__ = [
     "EXIT_ERROR",
@@ -33,11 +33,14 @@ __all__ = [
     "emit",
     "emit_error",
     "facts",
+    "fit",
     "flush",
     "note",
+    "plain_line",
     "prepare",
     "progress",
     "say",
+    "text_of",
     "write_bytes",
 ]
 
@@ -88,6 +91,29 @@ def facts(
     for label, value in shown:
         parts = value if isinstance(value, list) else [value]
         say(" " * indent, (pad(label, column), "dim"), *parts)
+
+
+def text_of(part: Part) -> str:
+    """Return a piece without its style."""
+    return part if isinstance(part, str) else part[0]
+
+
+def plain_line(parts: Iterable[Part]) -> str:
+    """Return a line as `say` prints it where there is no terminal."""
+    return "".join(visible(text_of(part)) for part in parts) + "\n"
+
+
+def fit(parts: Iterable[Part], room: int) -> list[Part]:
+    """Return the pieces cut to so many columns of a terminal."""
+    fitted: list[Part] = []
+    for part in parts:
+        # Escaped before it is measured: an escape takes more room than what it stands for.
+        text = clip(visible(text_of(part)), room)
+        fitted.append(text if isinstance(part, str) else (text, part[1]))
+        room -= width(text)
+        if room <= 0:
+            break
+    return fitted
 
 
 def emit(value: Any, *, now: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""`vif show`: one statement in full, a content that it refers to, or what it builds on."""
+"""`vif show`: one statement in full, or a content that it refers to."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import typer
 from ledger import Entry, Ledger
 from ledger.cli import output
 from ledger.cli.arguments import AsJson, LedgerFolder, StatementRef
-from ledger.cli.describe import BAND_STYLES, TYPE_STYLES, statement_json, summary
+from ledger.cli.describe import BAND_STYLES, TYPE_STYLES, statement_json
 from ledger.cli.failures import bad_call
 from ledger.cli.ledgers import find_statement, reading
 from ledger.cli.refs import CONTENTS, named_content
-from ledger.cli.text import counted, human_bytes, moment
+from ledger.cli.text import human_bytes, moment
 from ledger.errors import ContentError, RecordError
 from ledger.formats.content import ContentRef, from_cbor
 from ledger.formats.payload import Parent
@@ -38,39 +38,25 @@ def show(
     raw: Annotated[
         bool, typer.Option("--raw", help="With --content: the exact bytes.", metavar="")
     ] = False,
-    lineage: Annotated[
-        str | None,
-        typer.Option(
-            "--lineage",
-            "-l",
-            metavar="up|down",
-            help="List what it builds on (up), or what builds on it (down).",
-        ),
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a statement, one of its contents, or its lineage.
+    """Show a statement, or one of its contents.
 
     Examples:
       vif show runs.vif 12
       vif show runs.vif 12 --content output
       vif show runs.vif last --content response --raw > response.json
-      vif show runs.vif 12 --lineage up
 
-    With --json the statement as in vif log --json; with --lineage one a line.
+    With --json the statement as in vif log --json.
     """
-    if lineage not in (None, "up", "down"):
-        bad_call(f"--lineage is up or down, not {lineage!r}")
     if raw and content is None:
         bad_call("--raw needs --content")
-    if content is not None and (as_json or lineage):
+    if content is not None and as_json:
         bad_call("--content stands alone: it prints the content itself")
     with reading(ledger) as log:
         entry = find_statement(log, statement)
         if content is not None:
             _show_content(log, named_content(entry, content), raw)
-        elif lineage is not None:
-            _show_lineage(log, entry, lineage, as_json)
         elif as_json:
             output.emit(statement_json(entry))
         else:
@@ -204,31 +190,3 @@ def _show_text(file: BinaryIO, ref: ContentRef) -> None:
             hint="add --raw and redirect it to a file",
         )
     output.say(text.removesuffix("\n"), keep="\n\t")
-
-
-def _show_lineage(log: Ledger, entry: Entry, direction: str, as_json: bool) -> None:
-    up = direction == "up"
-    related = log.ancestors(entry.id) if up else log.descendants(entry.id)
-    if as_json:
-        for one in related:
-            output.emit(statement_json(one))
-        return
-    _lineage_line(log, entry, bold=True)
-    count = 0
-    for one in related:
-        _lineage_line(log, one)
-        count += 1
-    verb = "builds on" if up else "is built on by"
-    output.note((f"#{entry.index} {verb} {counted(count, 'statement')}", "dim"))
-
-
-def _lineage_line(log: Ledger, entry: Entry, *, bold: bool = False) -> None:
-    payload = entry.payload
-    style = TYPE_STYLES.get(payload.type, "yellow")
-    parents = " ".join(f"#{log.by_id(parent.id).index}" for parent in payload.parents)
-    output.say(
-        (f"{'#' + str(entry.index):>7}  ", "bold" if bold else ""),
-        (f"{payload.type:<13}  ", style),
-        *summary(payload.type, payload.body),
-        (f"  from {parents}" if parents else "", "dim"),
-    )

@@ -13,7 +13,7 @@ from ledger.store.lmdb_store import Store
 from ledger.store.locks import FileLock, stream_lock
 from ledger.store.rows import Batch, Blob, Committed, Row, StreamTail
 from ledger.store.snapshot import Snapshot
-from ledger.store.views import View
+from ledger.store.views import View, ViewCursor
 
 __all__ = [
     "INLINE_MAX_BYTES",
@@ -30,5 +30,6 @@ __all__ = [
     "Store",
     "StreamTail",
     "View",
+    "ViewCursor",
     "stream_lock",
 ]

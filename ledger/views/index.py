@@ -9,11 +9,16 @@ One view, `index`, takes each statement apart once and files it under:
     t  type | 00 | u64 index
     s  session | 00 | u64 index
     m  model | 00 | u64 index                       model_id, requested_model, actual_model
+    n  data.context_snapshot_id | 00 | u64 index
+    f  a context or retrieved atom's id | 00 | u64 index
+    a  u64 index | u8 part | up to 32 u64 parents   see `edges`
+    w  u64 index | numbers and names of it          see `facts`
     d  u64 first index | u64 stop | u64 earliest | u64 latest      created_at, microseconds
 
 A stream's statements are found in the table `chain`. Several conditions are met by leapfrogging
 over the sorted lists. Every hit is compared with the statement itself, so a damaged view can hide a
-statement and never show a wrong one; what the view has not read yet is looked through.
+statement and never show a wrong one; what the view has not read yet is looked through. Walks over
+`a` and sums over `w` are not compared: `ledger.doctor` is.
 """
 
 from __future__ import annotations
@@ -28,13 +33,16 @@ from ledger.formats.content import references
 from ledger.formats.cose import CoseSign1
 from ledger.formats.merkle import hash_leaf
 from ledger.formats.payload import Payload, decode_payload
-from ledger.formats.values import parse_time, uuid7_bytes
+from ledger.formats.values import is_name, parse_time
 from ledger.store import Snapshot, Store, View
 from ledger.store.rows import from_u64, u64
+from ledger.views.edges import MISSING, adjacency, outside_parents, parent_indices
+from ledger.views.facts import facts_of, map_of
 
 __all__ = ["INDEX", "Query", "indices"]
 
 ZONE = 256
+_ATOM_FIELDS = ("context_atom_ids", "retrieved_atom_ids")
 _MODEL_FIELDS = ("model_id", "requested_model", "actual_model")
 
 
@@ -46,10 +54,11 @@ def source_size(snapshot: Snapshot) -> int:
 
 def take_apart(index: int, statement: bytes) -> Payload:
     """The payload of a stored statement; raises `StoreError("tree_damaged")`."""
-    return _both(index, statement)[1]
+    return take_both(index, statement)[1]
 
 
-def _both(index: int, statement: bytes) -> tuple[CoseSign1, Payload]:
+def take_both(index: int, statement: bytes) -> tuple[CoseSign1, Payload]:
+    """The frame and the payload of a stored statement; raises `StoreError("tree_damaged")`."""
     try:
         sign1 = cose.parse(statement)
         return sign1, decode_payload(sign1.payload, sign1.sub)
@@ -61,7 +70,7 @@ def _index_keys(snapshot: Snapshot, start: int, stop: int) -> list[bytes]:
     keys: list[bytes] = []
     times: dict[int, list[int]] = {}
     for index, statement in snapshot.entries(start, stop):
-        payload = take_apart(index, statement)
+        sign1, payload = take_both(index, statement)
         at = u64(index)
         keys.append(b"l" + hash_leaf(statement) + at)
         keys.append(b"t" + payload.type.encode() + b"\0" + at)
@@ -72,10 +81,15 @@ def _index_keys(snapshot: Snapshot, start: int, stop: int) -> list[bytes]:
         erased = erases(payload)
         if erased is not None:
             keys.append(b"e" + erased + at)
-        for parent in payload.parents:
-            parent_index = snapshot.id_index(uuid7_bytes(parent.id))
-            if parent_index is not None:
-                keys.append(b"p" + u64(parent_index) + at)
+        snapshot_id = snapshot_of(payload)
+        if snapshot_id is not None:
+            keys.append(b"n" + snapshot_id.encode() + b"\0" + at)
+        keys.extend(b"f" + name.encode() + b"\0" + at for name in atoms(payload))
+        parents = parent_indices(snapshot, index, payload)
+        keys.extend(adjacency(index, parents))
+        keys.extend(b"p" + u64(parent) + at for parent in parents if parent != MISSING)
+        outside = len(outside_parents(payload))
+        keys.append(facts_of(sign1, payload, outside).to_row(index))
         times.setdefault(index // ZONE, []).append(parse_time(payload.created_at))
     for number, zone in times.items():
         first = max(start, number * ZONE)
@@ -93,7 +107,7 @@ def zone_bounds(snapshot: Snapshot, start: int, stop: int) -> tuple[int, int]:
     return min(times, default=0), max(times, default=0)
 
 
-INDEX = View("index", _index_keys, source_size)
+INDEX = View("index", _index_keys, source_size, shape=2)
 
 
 def models(payload: Payload) -> set[str]:
@@ -103,6 +117,23 @@ def models(payload: Payload) -> set[str]:
         return set()
     names = (model.get(field) for field in _MODEL_FIELDS)
     return {name for name in names if isinstance(name, str) and len(name.encode()) <= 256}
+
+
+def snapshot_of(payload: Payload) -> str | None:
+    """The frozen context that a witness names."""
+    if payload.type != "witness":
+        return None
+    name = map_of(payload.body, "data").get("context_snapshot_id")
+    return name if is_name(name) else None
+
+
+def atoms(payload: Payload) -> set[str]:
+    """The parts of a context that a witness used or that a retriever added."""
+    if payload.type != "witness":
+        return set()
+    data = map_of(payload.body, "data")
+    lists = (data.get(field) for field in _ATOM_FIELDS)
+    return {name for names in lists if isinstance(names, list) for name in names if is_name(name)}
 
 
 def digests(payload: Payload) -> set[bytes]:
@@ -129,6 +160,8 @@ class Query:
     stream: str | None = None
     model: str | None = None
     digest: bytes | None = None
+    snapshot_id: str | None = None
+    atom_id: str | None = None
     since_us: int | None = None
     until_us: int | None = None
 
@@ -147,6 +180,10 @@ class Query:
             if self.until_us is not None and created >= self.until_us:
                 return False
         if self.model is not None and self.model not in models(payload):
+            return False
+        if self.snapshot_id is not None and snapshot_of(payload) != self.snapshot_id:
+            return False
+        if self.atom_id is not None and self.atom_id not in atoms(payload):
             return False
         return self.digest is None or self.digest in digests(payload)
 
@@ -204,7 +241,13 @@ class _Timed:
 
 def _lists(snapshot: Snapshot, query: Query) -> list[_Sorted]:
     lists: list[_Sorted] = []
-    for letter, text in ((b"m", query.model), (b"s", query.session), (b"t", query.type)):
+    for letter, text in (
+        (b"m", query.model),
+        (b"n", query.snapshot_id),
+        (b"f", query.atom_id),
+        (b"s", query.session),
+        (b"t", query.type),
+    ):
         if text is not None:
             lists.append(_Filed(snapshot, letter + text.encode() + b"\0"))
     if query.digest is not None:
@@ -264,7 +307,7 @@ def indices(store: Store, query: Query) -> Iterator[tuple[int, bytes, CoseSign1,
                 return
             if statement is None:
                 raise StoreError("tree_damaged", f"entries {index}: missing")
-            sign1, payload = _both(index, statement)
+            sign1, payload = take_both(index, statement)
             if query.holds(payload):
                 yield index, statement, sign1, payload
 

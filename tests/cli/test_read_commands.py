@@ -148,7 +148,7 @@ def test_records_cannot_write_to_the_terminal(vif: Vif, lab: Path) -> None:
         ["show", lab, 5],
         ["show", lab, 5, "--json"],
         ["show", lab, 5, "-c", "output"],
-        ["show", lab, 5, "--lineage", "up"],
+        ["lineage", lab, 5],
     ):
         ran = vif(*arguments)
         assert ran.code == 0
@@ -156,17 +156,6 @@ def test_records_cannot_write_to_the_terminal(vif: Vif, lab: Path) -> None:
     assert "[bold]m[/bold] \\u202egpj.exe" in vif("log", lab).out
     shown = vif("show", lab, 5, "-c", "output").out
     assert ":smile: [red]x[/red]\\r\nline two\n" in shown
-
-
-def test_lineage_up_and_down(vif: Vif, lab: Path) -> None:
-    """Up lists what a statement builds on, down what builds on it, with the parents named."""
-    up = vif("show", lab, 4, "--lineage", "up")
-    assert re.findall(r"^ +#(\d)", up.out, re.MULTILINE) == ["4", "3", "2", "1"]
-    assert "from #1 #2" in up.out
-    assert "#4 builds on 3 statements" in up.err
-    down = vif("show", lab, 1, "-l", "down", "--json")
-    assert [line["index"] for line in down.lines] == [3, 4]
-    assert vif("show", lab, 1, "-l", "sideways").code == 2
 
 
 def test_the_head_in_all_its_forms(vif: Vif, lab: Path) -> None:
@@ -265,6 +254,7 @@ def test_json_answers_are_one_value_a_line(vif: Vif, lab: Path) -> None:
     for arguments in (
         ["log", lab],
         ["show", lab, 1],
+        ["lineage", lab, 4],
         ["head", lab],
         ["prove", "inclusion", lab, 1],
         ["prove", "consistency", lab, 1],

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import ledger
 from ledger.export import export
-from tools.bench import appending, auditing
+from tools.bench import appending, auditing, tracing
 from tools.bench.tables import print_tables
 
 if TYPE_CHECKING:
@@ -28,10 +28,14 @@ MODES = [(1, 500), (100, 10_000), (1000, 20_000)]
 
 
 def main() -> int:
-    """Measure a log at each size in turn, or calls."""
+    """Measure a log at each size in turn, calls, or lineage."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument(
-        "section", nargs="?", choices=["log", "calls"], default="log", help="default: log"
+        "section",
+        nargs="?",
+        choices=["log", "calls", "lineage"],
+        default="log",
+        help="default: log",
     )
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[10_000, 1_000_000], help="records in the log"
@@ -39,6 +43,9 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=500, help="calls of each kind")
     parser.add_argument(
         "--resume", type=int, default=10_000, help="calls of the session that is run again"
+    )
+    parser.add_argument(
+        "--statements", type=int, default=1_000_000, help="statements in the log of lineage"
     )
     parser.add_argument(
         "--folder", type=Path, help="where to work; decides the disk (default: temporary)"
@@ -49,6 +56,9 @@ def main() -> int:
     try:
         if options.section == "calls":
             rows = list(_calls(place, options.calls, options.resume))
+        elif options.section == "lineage":
+            print(f"filling to {options.statements:,} statements", file=sys.stderr, flush=True)
+            rows = list(tracing.measure(place, options.statements))
         else:
             rows = list(_run(place, sorted(options.sizes)))
     finally:

@@ -46,7 +46,7 @@ def fill(log: Ledger, size: int) -> None:
         log.append_many(drafts(len(log), min(FILL_BATCH, missing), contents=False))
 
 
-def _anonymous_bytes() -> int:
+def anonymous_bytes() -> int:
     """Memory of this process without the pages of the database that the system has mapped."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     found = re.search(r"^RssAnon:\s+(\d+) kB$", status, re.MULTILINE)
@@ -67,7 +67,7 @@ def measure(log: Ledger, folder: Path, batch: int, *, contents: bool, records: i
     signing = floors.signing(record_bytes, 300)
     blobs = sum(one.ref.archived_bytes for draft in made for one in draft.contents) // records
     commit = floors.committing(folder, record_bytes + blobs, batch, 20 if batch > 1 else 100)
-    memory_bytes = _anonymous_bytes()
+    memory_bytes = anonymous_bytes()
     return Measured(
         at_size,
         batch,

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from tools.bench.auditing import Audited
     from tools.bench.calling import Called
     from tools.bench.resuming import Resumed
+    from tools.bench.tracing import Traced
 
-    Row = Measured | Audited | Called | Resumed
+    Row = Measured | Audited | Called | Resumed | Traced
 
 
 def print_tables(rows: Iterable[Row]) -> None:
@@ -29,6 +30,7 @@ HEADS = {
     "Audited": "verify    records   jobs  us/record  of libsodium  peak MB",
     "Called": "call                  calls  bare ms  captured ms  overhead ms  ratio  in commits",
     "Resumed": "resume      calls  open s  given again s  of the SDK s  first new call s",
+    "Traced": "lineage         statements      found  seconds  x reading pass  peak MB",
 }
 
 
@@ -61,9 +63,17 @@ def _resumed(row: Resumed) -> str:
     )
 
 
+def _traced(row: Traced) -> str:
+    return (
+        f"{row.what:<12} {row.statements:>13,} {row.found:>10,} {row.seconds:>8.2f} "
+        f"{row.of_reading:>15.2f} {row.peak_bytes / 1e6:>8.0f}"
+    )
+
+
 _LINES: dict[str, Callable[[Any], str]] = {
     "Measured": _measured,
     "Audited": _audited,
     "Called": _called,
     "Resumed": _resumed,
+    "Traced": _traced,
 }
