@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,9 +51,15 @@ def main() -> None:
     with ledger.open(folder / "runs.vif", keys=folder / "keys") as log:
         for entry in log.find(type="cross_model"):
             print(f"operation   {summary(entry.payload.body)}")
+            last = entry.id
         package = export(log, folder / "package")
         (folder / "head.txt").write_bytes(log.head_note())
     print(f"exported    {package.path}")
+    if shutil.which("dot"):
+        page = folder / "lineage.html"
+        command = ["lineage", str(folder / "runs.vif"), last, "--format", "html", "-o", str(page)]
+        subprocess.run([sys.executable, "-m", "ledger.cli", *command], cwd=ROOT, check=True)
+        print(f"lineage     {page}")
     verify = [sys.executable, "-m", "verifier", str(folder / "package")]
     verify += ["--trust", made.genesis.hex(), "--known-head", str(folder / "head.txt")]
     sys.exit(subprocess.run(verify, cwd=ROOT, check=False).returncode)
