@@ -48,7 +48,7 @@ def test_it_verifies_and_counts_its_operations(folder: Path) -> None:
     """Exit code 0, with the pins that were published apart from it."""
     with ledger.open(folder / "runs.vif", read_only=True) as log:
         genesis = log.genesis.hex()
-        (whole, *_) = [entry for entry in log.find(type="cross_model")][-1:]
+        whole = list(log.find(type="cross_model"))[-1]
         viewed = {entry.leaf_hash.hex() for entry in log.ancestors(whole.id)}
         models = log.resting_on(whole.id).models
     report = verify_package(

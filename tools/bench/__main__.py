@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import ledger
 from ledger.export import export
-from tools.bench import appending, auditing, tracing
+from tools.bench import appending, auditing, crossing, tracing
 from tools.bench.tables import print_tables
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ MODES = [(1, 500), (100, 10_000), (1000, 20_000)]
 
 
 def main() -> int:
-    """Measure a log at each size in turn, calls, or lineage."""
+    """Measure a log at each size in turn, calls, cross-model operations, or lineage."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument(
         "section",
         nargs="?",
-        choices=["log", "calls", "lineage"],
+        choices=["log", "calls", "operations", "lineage"],
         default="log",
         help="default: log",
     )
@@ -44,6 +44,7 @@ def main() -> int:
     parser.add_argument(
         "--resume", type=int, default=10_000, help="calls of the session that is run again"
     )
+    parser.add_argument("--operations", type=int, default=500, help="operations of each kind")
     parser.add_argument(
         "--statements", type=int, default=1_000_000, help="statements in the log of lineage"
     )
@@ -56,6 +57,9 @@ def main() -> int:
     try:
         if options.section == "calls":
             rows = list(_calls(place, options.calls, options.resume))
+        elif options.section == "operations":
+            kinds = (1, 10)
+            rows = [crossing.measure(place, options.operations, each) for each in kinds]
         elif options.section == "lineage":
             print(f"filling to {options.statements:,} statements", file=sys.stderr, flush=True)
             rows = list(tracing.measure(place, options.statements))

@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from tools.bench.appending import Measured
     from tools.bench.auditing import Audited
     from tools.bench.calling import Called
+    from tools.bench.crossing import Crossed
     from tools.bench.resuming import Resumed
     from tools.bench.tracing import Traced
 
-    Row = Measured | Audited | Called | Resumed | Traced
+    Row = Measured | Audited | Called | Resumed | Crossed | Traced
 
 
 def print_tables(rows: Iterable[Row]) -> None:
@@ -30,6 +31,7 @@ HEADS = {
     "Audited": "verify    records   jobs  us/record  of libsodium  peak MB",
     "Called": "call                  calls  bare ms  captured ms  overhead ms  ratio  in commits",
     "Resumed": "resume      calls  open s  given again s  of the SDK s  first new call s",
+    "Crossed": "operation   stages  operations  ms each  x commit  of signing",
     "Traced": "lineage         statements      found  seconds  x reading pass  peak MB",
 }
 
@@ -70,10 +72,18 @@ def _traced(row: Traced) -> str:
     )
 
 
+def _crossed(row: Crossed) -> str:
+    return (
+        f"{row.stages:>18,} {row.operations:>11,} {row.operation_ms:>8.2f} "
+        f"{row.commits:>9.2f} {row.of_signing:>11.2f}"
+    )
+
+
 _LINES: dict[str, Callable[[Any], str]] = {
     "Measured": _measured,
     "Audited": _audited,
     "Called": _called,
     "Resumed": _resumed,
+    "Crossed": _crossed,
     "Traced": _traced,
 }
