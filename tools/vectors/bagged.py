@@ -35,11 +35,16 @@ class Log:
     """A log of the test ledger that grows; a statement may be anything."""
 
     def __init__(
-        self, genesis: bytes = lab.GENESIS_STATEMENT, log_key: Ed25519Signer = lab.LOG
+        self,
+        genesis: bytes = lab.GENESIS_STATEMENT,
+        log_key: Ed25519Signer = lab.LOG,
+        offset: int = 0,
     ) -> None:
-        """Begin with a genesis."""
+        """Begin with a genesis; the moments of a log are counted from an offset."""
         self.statements = [genesis]
         self.log_key = log_key
+        self.origin = log_key.name
+        self.offset = offset
         self._streams: dict[str, list[bytes]] = {KEY_STREAM: [genesis]}
         self._sessions: list[str | None] = [None]
         self._said = 1
@@ -57,14 +62,14 @@ class Log:
     ) -> int:
         """Append a statement chained to its stream; return its index."""
         before = self._streams.setdefault(stream, [])
-        identity, created_at = lab.moment(self._said)
+        identity, created_at = lab.moment(self.offset + self._said)
         self._said += 1
         link: dict[str, Any] = {"id": stream, "seq": len(before)}
         if before:
             link["prev"] = merkle.hash_leaf(before[-1])
         else:
             named = genesis or merkle.hash_leaf(self.statements[0])
-            link["ledger"] = {"origin": lab.ORIGIN, "genesis": named}
+            link["ledger"] = {"origin": self.origin, "genesis": named}
         payload: dict[str, Any] = {"vif": 1, "type": kind, "id": identity, "body": body}
         payload |= {"created_at": created_at, "stream": link}
         if session is not None:
@@ -80,7 +85,7 @@ class Log:
     def parent(self, index: int) -> dict[str, Any]:
         """Return the link to a statement, while none was taken out of the log."""
         return {
-            "id": lab.moment(index)[0],
+            "id": lab.moment(self.offset + index)[0],
             "leaf_hash": merkle.hash_leaf(self.statements[index]),
         }
 
@@ -144,16 +149,16 @@ class Log:
     def checkpoint(self) -> bytes:
         """Return the head over all statements, signed with the log key."""
         leaves = [merkle.hash_leaf(statement) for statement in self.statements]
-        head = note.Checkpoint(lab.ORIGIN, len(leaves), merkle.root_of(leaves))
+        head = note.Checkpoint(self.origin, len(leaves), merkle.root_of(leaves))
         key = self.log_key
-        return note.sign_checkpoint(head, lab.ORIGIN, key.sign, key.public_key)
+        return note.sign_checkpoint(head, self.origin, key.sign, key.public_key)
 
 
 def whole(log: Log, content: Files, **change: Any) -> Files:
     """Return the signed package of a whole log; appends the export statement."""
     files = sealed(PAGES | content)
     log.export(files, **change)
-    return bag(files | log.tiles())
+    return bag(files | log.tiles(), log.origin)
 
 
 def package_case(
@@ -167,10 +172,13 @@ def package_case(
     genesis: str | None = GENESIS,
     codes: tuple[str, ...] = (),
     notes: tuple[str, ...] | None = None,
+    beside: Sequence[Files] = (),
+    also: Sequence[str] = (),
 ) -> Case:
     """Make a case; `codes` are findings of severity limit, which a package may have and be good.
 
-    `notes` are those of severity note, None when they are not looked at.
+    `notes` are those of severity note, None when they are not looked at. `beside` are packages of
+    other ledgers, `also` their pins.
     """
     code = (0 if expect == "ok" else 1) if exit_code is None else exit_code
     arguments: dict[str, Any] = {
@@ -181,10 +189,15 @@ def package_case(
     }
     if notes is not None:
         arguments["notes"] = list(notes)
+    if beside:
+        arguments["beside"] = [f"beside-{number}" for number in range(len(beside))]
+        arguments["trust"] = [pin for pin in (genesis, *also) if pin is not None]
     zip_file = files.pop("package.zip", None)
     put = {f"package/{path}": data for path, data in files.items()}
     if zip_file is not None:
         put["package.zip"] = zip_file
+    for number, other in enumerate(beside):
+        put |= {f"beside-{number}/{path}": data for path, data in other.items()}
     return Case(f"package_{name}", "package", told, expect, arguments, put)
 
 
@@ -204,13 +217,13 @@ def sealed(files: Files) -> Files:
     return covered | {"seal-sha256.txt": _lines(covered)}
 
 
-def bag(files: Files) -> Files:
+def bag(files: Files, origin: str = lab.ORIGIN) -> Files:
     """Return files with all tag files but the seal as they have to be."""
     files = {p: d for p, d in files.items() if p not in TAGS - {"seal-sha256.txt"}}
     payload = {path: data for path, data in files.items() if path.startswith("data/")}
     date = lab.moment(0)[1][:10]
     info = (
-        f"Bagging-Date: {date}\nExternal-Identifier: {lab.ORIGIN}\n"
+        f"Bagging-Date: {date}\nExternal-Identifier: {origin}\n"
         f"Payload-Oxum: {sum(map(len, payload.values()))}.{len(payload)}\n"
         "Bag-Software-Agent: vif-ledger\n"
     )

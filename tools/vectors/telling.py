@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from hashlib import sha256
 from typing import Any
 from zlib import adler32, crc32
@@ -74,10 +75,16 @@ class Telling:
             self._refs[data] = reference.to_cbor()
         return self._refs[data]
 
-    def archived(self) -> Files:
-        """Return the content files that the statements refer to."""
+    def text_of(self, ref: Body) -> bytes:
+        """Return the content of a reference."""
+        return next(data for data, one in self._refs.items() if one == ref)
+
+    def archived(self, indices: Collection[int] | None = None) -> Files:
+        """Return the content files that the statements, or those named, refer to."""
         named = set()
-        for statement in self.log.statements:
+        for index, statement in enumerate(self.log.statements):
+            if indices is not None and index not in indices:
+                continue
             body = cbor.decode(cose.parse(statement).payload)["body"]
             named |= {ref.blake3.hex() for ref in content.references(body)}
         return {path: data for path, data in self._archive.items() if path[-64:] in named}
