@@ -148,7 +148,8 @@ class Operating(Telling):
         made = known[1]
         party = {key: made[key] for key in ("model_id", "model_version") if key in made}
         body: Body = {"source": party, "target": {"model_id": model},
-                      "content": made.get("output", self.ref(THOUGHT, TEXT))}  # fmt: skip
+                      "content": made["output"] if "usage" in made and "output" in made
+                      else self.ref(THOUGHT, TEXT)}  # fmt: skip
         if delivered is None:
             body["completeness"] = 1.0
         else:
@@ -194,9 +195,10 @@ class Operating(Telling):
         """Append provenance and combination."""
         return self.combination(*stages, self.provenance(*stages, **where), **where)
 
-    def package(self, **change: Any) -> Files:
+    def package(self, content: Files | None = None, **change: Any) -> Files:
         """Return the signed package of the whole ledger, which ends with this."""
-        return whole(self.log, self.archived() | chronologs(self.log), by=self.by, **change)
+        content = self.archived() if content is None else content
+        return whole(self.log, content | chronologs(self.log), by=self.by, **change)
 
     def part(self, session: str, indices: Collection[int]) -> Files:
         """Return the signed package of a session whose statements are those."""
