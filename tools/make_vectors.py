@@ -25,6 +25,7 @@ from tools.vectors import (  # noqa: E402 - the repository has to be on the path
     heads,
     histories,
     keys,
+    operation_packages,
     packages,
     pages,
     proofs,
@@ -49,6 +50,7 @@ FAMILIES = (
     packages,
     session_packages,
     session_folders,
+    operation_packages,
 )
 
 

@@ -46,7 +46,7 @@ class Log:
         self.origin = log_key.name
         self.offset = offset
         self._streams: dict[str, list[bytes]] = {KEY_STREAM: [genesis]}
-        self._sessions: list[str | None] = [None]
+        self.sessions: list[str | None] = [None]
         self._said = 1
 
     def say(
@@ -79,7 +79,7 @@ class Log:
         statement = lab.sign(cbor.encode(payload), by, stream)
         before.append(statement)
         self.statements.append(statement)
-        self._sessions.append(session)
+        self.sessions.append(session)
         return len(self.statements) - 1
 
     def parent(self, index: int) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Log:
             "kind": "session", "start": 0, "end": len(self.statements), "session": session
         }  # fmt: skip
         counted = [{"id": name, "statements": streams[name]} for name in sorted(streams)]
-        count = sum(one == session for one in self._sessions)
+        count = sum(one == session for one in self.sessions)
         self.export(sealed, selection=selection, streams=counted, statements=count, **change)
 
     def tiles(self) -> Files:

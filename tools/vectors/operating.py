@@ -1,4 +1,4 @@
-"""Tells cross-model operations statement by statement, wrong wherever a case wants it (specs/12)."""
+"""Tells cross-model operations statement by statement, wrong where a case wants it (specs/12)."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Outside(NamedTuple):
     link: Body
     kind: str
     body: Body
+    output: bytes = b""
 
 
 Told = int | Outside | Body
@@ -53,7 +54,7 @@ class Operating(Telling):
                 (23, "far-producer", "producer"))]  # fmt: skip
             entries = [key_entry(one, origin, one.role) for one in signers]
             body = genesis_body(origin, entries[0], entries[1], [entries[2]], salted=False)
-            payload = {"vif": 1, "type": "genesis", "id": moment[0], "created_at": moment[1],
+            payload: Body = {"vif": 1, "type": "genesis", "id": moment[0], "created_at": moment[1],
                        "stream": {"id": "keys", "seq": 0}, "body": body}  # fmt: skip
             genesis = lab.sign(cbor.encode(payload), signers[0], "keys")
             self.log = Log(genesis, signers[1], 1000)
@@ -88,7 +89,9 @@ class Operating(Telling):
     def outside(self, index: int) -> Outside:
         """Return a statement as another ledger names it."""
         link = self.log.parent(index) | {"ledger": bytes.fromhex(self.genesis)}
-        return Outside(link, *self.told[index])
+        kind, body = self.told[index]
+        output = self.text_of(body["output"]) if "usage" in body and "output" in body else b""
+        return Outside(link, kind, body, output)
 
     def _known(self, parent: Told) -> tuple[str, Body] | None:
         if isinstance(parent, Outside):
@@ -147,9 +150,12 @@ class Operating(Telling):
         assert known is not None
         made = known[1]
         party = {key: made[key] for key in ("model_id", "model_version") if key in made}
-        body: Body = {"source": party, "target": {"model_id": model},
-                      "content": made["output"] if "usage" in made and "output" in made
-                      else self.ref(THOUGHT, TEXT)}  # fmt: skip
+        if isinstance(source, Outside):
+            content = self.ref(source.output, TEXT)
+        else:
+            stated = "usage" in made and "output" in made
+            content = made["output"] if stated else self.ref(THOUGHT, TEXT)
+        body: Body = {"source": party, "target": {"model_id": model}, "content": content}
         if delivered is None:
             body["completeness"] = 1.0
         else:

@@ -1,4 +1,4 @@
-"""Cases of stages that contradict their calls, their sources or each other (specs/12 sections 2-4)."""
+"""Cases of stages that contradict their calls, sources or each other (specs/12 sections 2-4)."""
 
 from __future__ import annotations
 
@@ -126,8 +126,10 @@ def _targets() -> Iterator[Case]:
     second = t.transfer(insight, model="other-model", change={"label": "2"})
     t.finish(insight, first, second, t.execution(first, second, t.work(ASK, b"42", SMALL)))
     yield _case("target_second", "one of two transfers was for another model", t, _CODE)
-    for name, told in (("no_transfer", "nothing was handed to the execution"),
-                       ("insight_direct", "an execution of an insight without a transfer")):  # fmt: skip
+    for name, told in (
+        ("no_transfer", "nothing was handed to the execution"),
+        ("insight_direct", "an execution of an insight without a transfer"),
+    ):
         t = Operating()
         insight, handed, done = alone(t)
         parents = (t.work(ASK, b"42", SMALL),) if name == "no_transfer" else (insight,)

@@ -142,9 +142,9 @@ def _shapes() -> Iterator[Case]:
         "cost.strategy": "strong reads", "quality.trends": [
             {"metric": "quality", "direction": "steady", "method": "slope"}],
     }  # fmt: skip
-    handed = {"source.context": t.ref(READ, TEXT), "target.context": t.ref(ASK, TEXT),
+    given: Body = {"source.context": t.ref(READ, TEXT), "target.context": t.ref(ASK, TEXT),
               "latency_ms": 1.5, "accuracy": 1.0}  # fmt: skip
-    example({"provenance": extra, "cross_model": whole, "transfer": handed}, t)
+    example({"provenance": extra, "cross_model": whole, "transfer": given}, t)
     yield _case("full", "claims, data, interactions, validation, replay and contexts", t)
 
 

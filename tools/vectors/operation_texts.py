@@ -12,7 +12,8 @@ from tools.vectors.operation_stories import ASK, alone, example
 _CODE = "context_mismatch"
 _JSON = "application/json"
 _SAID = 'He said "six\\seven":\n\tça, 数, 😀/'.encode()
-_PLAIN = '{"messages":[{"role":"user","content":"Know: He said \\"six\\\\seven\\":\\n\\tça, 数, 😀/ So?"}]}'  # fmt: skip
+_PLAIN = ('{"messages":[{"role":"user","content":"Know: He said \\"six\\\\seven\\":'
+          '\\n\\tça, 数, 😀/ So?"}]}')  # fmt: skip
 _ESCAPED = ('{"messages":[{"role":"user","content":"Know: He said \\u0022six\\u005cseven\\u0022:'
             '\\u000a\\u0009\\u00e7a, \\u6570, \\ud83d\\ude00\\/ So?"}]}')  # fmt: skip
 
