@@ -16,7 +16,7 @@ from ledger.reader import Entry
 if TYPE_CHECKING:
     from ledger.crossmodel.operation import Operation
 
-__all__ = ["Combination", "Said", "combined_drafts"]
+__all__ = ["Combination", "Said", "combined_drafts", "in_order"]
 
 Part = Entry | JoinedStage
 _KEYWORDS = frozenset(
@@ -134,6 +134,36 @@ class Combination:
             part.label if isinstance(part, JoinedStage) else str(part.payload.body["label"])
             for part in self._parts
         ]
+
+
+def in_order(own: Sequence[Entry], joined: Sequence[JoinedStage]) -> list[Part]:
+    """Stages in the order of their provenance: own ones as in the log, joined ones before them.
+
+    A joined stage stands before the first own one that names it, and behind those joined ones that
+    it names itself.
+    """
+    waiting = {part.parent.leaf_hash: part for part in joined}
+    ordered: list[Part] = []
+
+    def put(wanted: Sequence[bytes]) -> None:
+        """Put joined stages, and those behind them, each when all that it names are there."""
+        reached: dict[bytes, JoinedStage] = {}
+        found = list(wanted)
+        while found:
+            part = waiting.pop(found.pop(), None)
+            if part is not None:
+                reached[part.parent.leaf_hash] = part
+                found += [parent.leaf_hash for parent in part.parents]
+        while reached:
+            for leaf_hash, part in list(reached.items()):
+                if not any(parent.leaf_hash in reached for parent in part.parents):
+                    ordered.append(reached.pop(leaf_hash))
+
+    for entry in own:
+        put([parent.leaf_hash for parent in entry.payload.parents])
+        ordered.append(entry)
+    put([part.parent.leaf_hash for part in joined])
+    return ordered
 
 
 def combined_drafts(

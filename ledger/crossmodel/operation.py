@@ -19,7 +19,6 @@ by side, give them labels, since numbers are given in the order in which they be
 from __future__ import annotations
 
 import asyncio
-import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -27,16 +26,17 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
-from ledger.crossmodel.combining import Combination, Said
+from ledger.crossmodel.combining import Combination, Said, in_order
 from ledger.crossmodel.joined import JoinedStage
 from ledger.crossmodel.model_stage import ExecutionStage, InsightStage, ModelStage
 from ledger.crossmodel.past import OperationKey, PastOperation
 from ledger.crossmodel.stage import Rating, Stage
+from ledger.crossmodel.tracing import from_headers, trace_of
 from ledger.crossmodel.transfer_stage import TransferStage
 from ledger.drafts import Archived, Draft, ParentLike, Receipt
 from ledger.errors import SessionError
 from ledger.formats.content import ContentRef
-from ledger.formats.handover import Handover, TraceParent, parse_traceparent, parse_tracestate
+from ledger.formats.handover import Handover
 from ledger.formats.payload import Parent
 from ledger.formats.values import is_label
 from ledger.log import Ledger
@@ -79,7 +79,7 @@ class Operation:
         """The `cross_model` statement, once the operation is complete."""
         self._past = past
         self._models = {"insight": insight, "execution": execution}
-        traced, named = _from_headers(headers)
+        traced, named = from_headers(headers)
         self._parents = [self.named(parent) for parent in (*parents, *named)]
         self._keep_numbers = keep_numbers
         self._lock = threading.Lock()
@@ -91,7 +91,8 @@ class Operation:
         self._inside: AbstractContextManager[None] | None = None
         if past.combined is not None:
             self.receipt = self.log.get(past.combined)
-        self.trace = self._trace(traced)
+        recorded = (self.log.get(index).payload.body for index in past.stages.values())
+        self.trace = trace_of(traced, recorded)
 
     # What there is to know
 
@@ -345,7 +346,9 @@ class Operation:
         `RecordError`, and what `append` raises.
         """
         if self.receipt is None:
-            combination = Combination(self, self._said, self._ordered())
+            own = [self.log.get(index) for index in sorted(self._past.stages.values())]
+            joined = [part for part in self._parts if isinstance(part, JoinedStage)]
+            combination = Combination(self, self._said, in_order(own, joined))
             receipts = self.session.append_drafts(combination.drafts(self._contents))
             self.receipt = receipts[-1]
             self._past.combined = receipts[-1].index
@@ -357,29 +360,6 @@ class Operation:
         inside, self._inside = self._inside, None
         if inside is not None:
             inside.__exit__(None, None, None)
-
-    def _ordered(self) -> list[Entry | JoinedStage]:
-        """Its stages in order: own ones as in the log, joined ones before whoever names them."""
-        indices = sorted(self._past.stages.values())
-        own = [self.log.get(index) for index in indices]
-        waiting = {
-            part.parent.leaf_hash: part for part in self._parts if isinstance(part, JoinedStage)
-        }
-        ordered: list[Entry | JoinedStage] = []
-
-        def put(parents: Sequence[Parent]) -> None:
-            for parent in parents:
-                joined = waiting.pop(parent.leaf_hash, None)
-                if joined is not None:
-                    put(joined.parents)
-                    ordered.append(joined)
-
-        for entry in own:
-            put(entry.payload.parents)
-            ordered.append(entry)
-        for joined in list(waiting.values()):
-            put([joined.parent])
-        return ordered
 
     def _label(self, kind: str, label: str | None) -> str:
         with self._lock:
@@ -409,22 +389,5 @@ class Operation:
             self._contents.append(archived)
         return archived.ref
 
-    def _trace(self, traced: TraceParent | None) -> dict[str, str]:
-        """One trace for all runs of the operation, that of the caller where there is one."""
-        for index in sorted(self._past.stages.values()):
-            recorded = self.log.get(index).payload.body.get("trace")
-            if recorded is not None:
-                return {"trace_id": recorded["trace_id"], "span_id": secrets.token_hex(8)}
-        trace_id = traced.trace_id if traced else secrets.token_hex(16)
-        return {"trace_id": trace_id, "span_id": secrets.token_hex(8)}
-
     def __str__(self) -> str:
         return f"operation {self.name}/{self.number}"
-
-
-def _from_headers(headers: Mapping[str, str] | None) -> tuple[TraceParent | None, list[Parent]]:
-    """What W3C Trace Context in the headers of a request says; names without regard to case."""
-    found = {name.lower(): value for name, value in (headers or {}).items()}
-    named = parse_tracestate(found.get("tracestate", ""))
-    traced = parse_traceparent(found.get("traceparent", ""))
-    return traced, [] if named is None else [named]
