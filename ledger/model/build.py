@@ -269,8 +269,8 @@ def _cost(given: _Given) -> Cost:
             cost_usd = derive.cost(usage, prices)
     return Cost(
         cost_usd=cost_usd,
-        usage=None if usage is None else dict(usage),
-        prices=None if prices is None else dict(prices),
+        usage=dict(usage) if isinstance(usage, Mapping) else usage,
+        prices=dict(prices) if isinstance(prices, Mapping) else prices,
         **given.take("response_time_ms", "tokens_used", "price_table"),
     )
 
