@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -244,6 +245,18 @@ def zipped(members: Sequence[tuple[str, bytes]], links: Collection[str] = ()) ->
             member.external_attr = mode << 16
             archive_file.writestr(member, data)
     return buffer.getvalue()
+
+
+def in_zips(case: Case) -> Case:
+    """Return a case with its packages as zips: one file each, where there are many cases."""
+    packages: dict[str, list[tuple[str, bytes]]] = {}
+    for path, data in sorted(case.files.items()):
+        packages.setdefault(path.partition("/")[0], []).append((path, data))
+    files = {f"{name}.zip": zipped(members) for name, members in packages.items()}
+    arguments = dict(case.arguments)
+    if "beside" in arguments:
+        arguments["beside"] = [f"{name}.zip" for name in arguments["beside"]]
+    return replace(case, arguments=arguments, files=files)
 
 
 def _lines(files: Files) -> bytes:

@@ -14,16 +14,22 @@ from tools.vectors import (
     operation_stories,
     operation_texts,
 )
+from tools.vectors.bagged import in_zips
 from tools.vectors.case import Case
+
+FAMILIES = (
+    operation_stories,
+    operation_stages,
+    operation_texts,
+    operation_parts,
+    operation_numbers,
+    operation_claims,
+    operation_kinds,
+    operation_ledgers,
+)
 
 
 def cases() -> Iterator[Case]:
-    """Yield the cases of kind package about operations."""
-    yield from operation_stories.cases()
-    yield from operation_stages.cases()
-    yield from operation_texts.cases()
-    yield from operation_parts.cases()
-    yield from operation_numbers.cases()
-    yield from operation_claims.cases()
-    yield from operation_kinds.cases()
-    yield from operation_ledgers.cases()
+    """Yield the cases of kind package about operations, each package in one file."""
+    for family in FAMILIES:
+        yield from map(in_zips, family.cases())
