@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .chain import TAG_EXECUTION, TAG_INSIGHT, TAG_PROVENANCE, TAG_TRANSFER
-from .derivations import Named, differing, mean, micros, total
+from .derivations import Named, added, differing, mean, micros, total
 from .part_ground import AWAY, GONE, STAGES, Part, PartGround
 from .part_tables import Chain, Stage, Whole
 from .statement import STAGE_TYPES
@@ -213,7 +213,7 @@ def _derived(body: dict[str, Any], groups: Sequence[Sequence[Stage]]) -> list[Na
     numbers: list[Named] = [
         ("cost.operations", sum(stage.operations for stage in stages), cost["operations"]),
         ("cost.priced", sum(stage.priced for stage in stages), cost["priced"]),
-        ("cost.tokens", sum(tokens) if tokens else None, cost.get("tokens")),
+        ("cost.tokens", added(tokens), cost.get("tokens")),
         ("confidence", min(scores, default=None), body.get("confidence")),
         ("started_at", min(stage.started for stage in stages), micros(body["started_at"])),
         ("ended_at", max(stage.ended for stage in stages), micros(body["ended_at"])),

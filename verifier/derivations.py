@@ -9,7 +9,7 @@ from typing import Any
 from .errors import Refused
 from .policy import band
 from .statement import STAGE_TYPES
-from .values import whole_ms
+from .values import COUNT_MAX, whole_ms
 
 PERCENT = 100.0
 Named = tuple[str, object, object]
@@ -57,6 +57,12 @@ def total(numbers: Sequence[float]) -> float | None:
     return finite(found)
 
 
+def added(counts: Sequence[int]) -> int | None:
+    """Return the sum of counts, or None of nothing or where it is no count."""
+    found = sum(counts)
+    return found if counts and found <= COUNT_MAX else None
+
+
 def mean(numbers: Sequence[float]) -> float | None:
     """Return the sum in the order given by its number, or None of nothing."""
     found = total(numbers)
@@ -69,12 +75,14 @@ def _over(number: float | None, by: float | None) -> float | None:
 
 
 def _transfer(b: dict[str, Any]) -> list[Named]:
+    said = b.get("compression_ratio")
     if "delivered" not in b:
-        return [("completeness", 1.0, b.get("completeness"))]
-    if "compression_ratio" not in b:
-        return []
+        return [
+            ("completeness", 1.0, b.get("completeness")),
+            ("compression_ratio", None, said),
+        ]
     ratio = _over(float(b["content"]["size_bytes"]), float(b["delivered"]["size_bytes"]))
-    return [("compression_ratio", ratio, b["compression_ratio"])]
+    return [("compression_ratio", ratio, said)]
 
 
 def _combination(b: dict[str, Any]) -> list[Named]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from .content import looks_like_ref
 from .errors import BadValue
-from .fields import iff, keyed, together
+from .fields import keyed, together
 from .operation_values import (
     RATING,
     SPAN,
@@ -54,8 +54,6 @@ def _transfer_rule(m: Any) -> None:
     span(m)
     if "atoms" in m and "delivered" not in m:
         raise BadValue("atoms without delivered")
-    size = m.get("delivered", {}).get("size_bytes")
-    iff("compression_ratio" in m, type(size) is int and size > 0, "compression_ratio")
 
 
 def _provenance_rule(m: Any) -> None:

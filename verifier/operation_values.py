@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from .errors import BadValue
-from .fields import iff, keyed, together
+from .fields import keyed, together
 from .values import (
     COUNT_MAX,
     Check,
@@ -79,7 +79,8 @@ def checks(v: Any) -> None:
 
 
 def _usage_rule(m: Any) -> None:
-    iff("cost_usd" in m, m["priced"] > 0, "cost_usd")
+    if "cost_usd" in m and not m["priced"]:
+        raise BadValue("cost_usd, and nothing priced")
     at_most(m, "priced", "operations")
 
 

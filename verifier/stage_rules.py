@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .chain import TAG_CROSS_MODEL, TAG_EXECUTION, TAG_INSIGHT, TAG_TRANSFER, TAG_WITNESS
-from .derivations import Named, differing, micros, total
+from .derivations import Named, added, differing, micros, total
 from .handing_over import HandingOver
 from .part_ground import AWAY, STAGES, Part, PartGround
 from .part_tables import Stage
@@ -201,7 +201,7 @@ def _usage(said: dict[str, Any], own: Sequence[Part]) -> list[Named]:
         ("usage.operations", operations, said["operations"]),
         ("usage.priced", priced, said["priced"]),
         ("usage.cost_usd", total(costs), said.get("cost_usd")),
-        ("usage.tokens", sum(tokens) if tokens else None, said.get("tokens")),
+        ("usage.tokens", added(tokens), said.get("tokens")),
     ]
 
 
