@@ -13,7 +13,7 @@ from .chain import TAG_CROSS_MODEL, TAG_INSIGHT, TAG_PROVENANCE, TAG_WITNESS, Fa
 from .claims import Claims
 from .combination_rules import CombinationRules, away
 from .lineage import NOWHERE, OUTSIDE_BYTES, PARENT_BYTES
-from .part_ground import STAGES, PartGround
+from .part_ground import AWAY, STAGES, PartGround
 from .part_tables import Witness
 from .parts import pick
 from .records import Setting
@@ -149,15 +149,16 @@ class Combining:
         elif tag in STAGES:
             row = self._stages.own_row(package, _NO_STREAM, tag, key, what)
             own = [one for one in what.get("parents", ()) if "ledger" not in one]
-            prompts, sure = [], True
+            prompts, sure, lacking = [], True, False
             for parent in own:
                 _, place = g.located(package, parent)
                 known = place >= 0 and g.valid(package, place) and place < position
                 sure = sure and known
+                lacking = lacking or place == AWAY
                 found = g.rows[package].find(place) if known else None
                 if found is not None and found[0] == TAG_WITNESS:
                     prompts.append(Witness(*found).prompt)
-            row = row._replace(sure=sure, contexts=(*row.contexts, *prompts))
+            row = row._replace(sure=sure, lacking=lacking, contexts=(*row.contexts, *prompts))
         else:
             row = self._combinations.row(tag, package, key, what)
         g.rows[package].add(position, row)

@@ -64,8 +64,9 @@ class Stage(NamedTuple):
     """An insight, transfer or execution.
 
     Of a transfer `model` and `version` are those of its target, `target` is the target's context,
-    and `handed` and `handle` are what was handed over. `contexts` are all if `sure`. `outside` are
-    places of parents in other ledgers, and of a stage in another ledger those of all its parents.
+    and `handed` and `handle` are what was handed over. `contexts` are all if `sure`; `lacking`: a
+    parent in the same ledger is not at hand. `outside` are places of parents in other ledgers, and
+    of a stage in another ledger those of all its parents.
     """
 
     tag: int
@@ -92,6 +93,7 @@ class Stage(NamedTuple):
     started: int
     ended: int
     sure: bool
+    lacking: bool
     contexts: tuple[int, ...]
     atoms: tuple[int, ...]
     outside: tuple[int, ...]

@@ -33,15 +33,17 @@ class StageRules:
         """
         body = p["body"]
         own = [one for one in parts if one.own]
+        lacking = any(one.tag == AWAY for one in own)
         row = row._replace(
             sure=all(one.told for one in own),
+            lacking=lacking,
             contexts=(
                 *row.contexts,
                 *(one.row.prompt for one in own if one.tag == TAG_WITNESS),
             ),
         )
         wrong: list[str] = []
-        away = not row.sure and any(one.tag == AWAY for one in own)
+        away = lacking
         if row.tag == TAG_TRANSFER:
             away |= self._source(body, parts[0], row, wrong)
         else:
@@ -88,7 +90,7 @@ class StageRules:
             wrong.append(f"source.model_version is not that {of}")
         if "context" in said and names.ref(said["context"]) not in source.contexts:
             if not source.sure:
-                return True
+                return source.lacking
             wrong.append(f"source.context is not a context {of}")
         if not {*row.atoms} <= {*source.atoms}:
             wrong.append(f"atoms that are not {of}")
@@ -167,6 +169,7 @@ class StageRules:
             started=micros(body["started_at"]),
             ended=micros(body["ended_at"]),
             sure=False,
+            lacking=False,
             contexts=(context,) if context else (),
             atoms=tuple([names.of(atom) for atom in body.get("atoms", ())]),
             outside=tuple(
