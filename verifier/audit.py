@@ -145,7 +145,7 @@ class Audit:
         check_consistency_files(self)
         self._erasures(setting)
         self.sessions = Following(self, setting.salted)
-        self.operations = Combining(self, setting, jobs)
+        self.operations = Combining(self)
         self._records(setting, jobs, total)
         conclude(self)
         check_derived(self)

@@ -16,7 +16,6 @@ from .statement import STAGE_TYPES
 
 _TAGS = {"insight": TAG_INSIGHT, "transfer": TAG_TRANSFER, "execution": TAG_EXECUTION}
 _GROUPS = ("insights", "transfers", "executions")
-_SHOWN = 5
 
 
 class CombinationRules:
@@ -46,8 +45,10 @@ class CombinationRules:
                 self._same_operation(part, row, where, wrong)
                 if part.row.label != labels.of(step["label"]):
                     wrong.append(f"{where} has another label")
-        self._tell("part_mismatch", position, wrong)
-        self._tell("part_missing", position, [f"{name} is not in the log" for name in missing])
+        self._ground.tell("part_mismatch", position, wrong)
+        self._ground.tell(
+            "part_missing", position, [f"{name} is not in the log" for name in missing]
+        )
         self._order(position, parts)
 
     def _joined(self, part: Part, row: Chain | Whole) -> bool:
@@ -73,7 +74,7 @@ class CombinationRules:
             for place in part.row.outside:
                 if at <= places.get(place, -1):
                     wrong.append(f"step {at} stands before its parent, step {places[place]}")
-        self._tell("stage_order", position, wrong)
+        self._ground.tell("stage_order", position, wrong)
 
     def take_whole(
         self, position: int, body: dict[str, Any], parts: Sequence[Part], row: Whole
@@ -90,8 +91,10 @@ class CombinationRules:
             groups.append(some)
             first += len(some)
         self._chain(parts, row, wrong, missing)
-        self._tell("part_mismatch", position, wrong)
-        self._tell("part_missing", position, [f"{name} is not in the log" for name in missing])
+        self._ground.tell("part_mismatch", position, wrong)
+        self._ground.tell(
+            "part_missing", position, [f"{name} is not in the log" for name in missing]
+        )
         if all(
             part.tag == _TAGS[kind]
             for kind, some in zip(STAGE_TYPES, groups, strict=True)
@@ -191,11 +194,6 @@ class CombinationRules:
             held &= {*last.row.parents}
         # What stands before this in the first package has its position as its place.
         return [at for at in self._ground.operations.stages(operation) if at not in held]
-
-    def _tell(self, code: str, position: int, wrong: list[str]) -> None:
-        if wrong:
-            more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-            self._ground.emit(code, position, "; ".join(wrong[:_SHOWN]) + more)
 
 
 def away(parts: Sequence[Part]) -> bool:

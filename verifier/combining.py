@@ -16,16 +16,13 @@ from .lineage import NOWHERE, OUTSIDE_BYTES, PARENT_BYTES
 from .part_ground import AWAY, STAGES, PartGround
 from .part_tables import Witness
 from .parts import pick
-from .records import Setting
 from .report import plural
 from .stage_rules import StageRules
 from .table import CHUNK_ROWS
-from .workers import ordered
 
 if TYPE_CHECKING:
     from .audit import Audit
 
-_JOBS_FROM = 20_000
 _NAMED, _SUBJECT = 1, 2
 _NO_STREAM = -1
 
@@ -33,9 +30,8 @@ _NO_STREAM = -1
 class Combining:
     """Follows the operations of a whole ledger or a session; in other parts it only counts."""
 
-    def __init__(self, a: Audit, setting: Setting, jobs: int) -> None:
+    def __init__(self, a: Audit) -> None:
         self._a = a
-        self._jobs = jobs
         part, selection = a.log.part, a.selection
         self.checked = not part or (selection.signed and selection.kind == "session")
         self._only = selection.session if part else None
@@ -43,14 +39,12 @@ class Combining:
         self._audits = [a, *a.beside.values()]
         self._numbers = {genesis: n for n, genesis in enumerate(a.beside, 1)}
         self._wanted = [bytearray() for _ in self._audits]
-        self._marked = 0
         self._unsure: set[int] = set()
         self.seen = 0
         self._ground = PartGround(a.emit, self._audits)
         self._stages = StageRules(self._ground)
         self._combinations = CombinationRules(self._ground)
         self._claims = Claims(self._ground)
-        self._setting = setting
 
     def lose(self) -> None:
         """Note that a record could not be read."""
@@ -93,33 +87,27 @@ class Combining:
         if position >= len(wanted):
             more = self._audits[package].log.leaves
             wanted += bytes(-(-len(more) // CHUNK_ROWS) * CHUNK_ROWS - len(wanted))
-        self._marked += not wanted[position]
         wanted[position] |= mark
 
     def _picked(self, package: int) -> Iterator[tuple[int, int, bytes, Any]]:
         """Yield position, tag, kid and what is needed of the marked records of a package."""
         a, wanted = self._audits[package], self._wanted[package]
-        tasks, numbers = [], []
         for n in range(0, len(wanted), CHUNK_ROWS):
             marks = wanted[n : n + CHUNK_ROWS]
-            if not any(marks) or not a.log.marks[n // CHUNK_ROWS]:
+            mark = a.log.marks[n // CHUNK_ROWS]
+            if not mark or not any(marks):
                 continue
-            for k, mark in enumerate(marks):
-                if mark and not self._ground.valid(package, n + k):
+            for k in range(CHUNK_ROWS):
+                if marks[k] and not self._ground.valid(package, n + k):
                     marks[k] = 0
             sheet = a.log.sheet(n // CHUNK_ROWS)
-            tasks.append((sheet, a.log.marks[n // CHUNK_ROWS], bytes(marks)))
-            numbers.append(n)
-        jobs = self._jobs if self._marked >= _JOBS_FROM else 1
-        setting = self._setting._replace(package=a.package)
-        for n, found in zip(numbers, ordered(pick, setting, tasks, jobs), strict=True):
-            for k, tag, kid, what in found:
+            for k, tag, kid, what in pick(a.package, sheet, mark, bytes(marks)):
                 yield n + k, tag, kid, what
 
     def _other_ledgers(self) -> None:
         """Make the rows of what is named in other ledgers, with the witnesses of their stages."""
         for package in range(1, len(self._audits)):
-            for position, tag, _, p in [*self._picked(package)] if self._wanted[package] else ():
+            for position, tag, _, p in self._picked(package):
                 if tag in STAGES:
                     for parent in p.get("parents", ()):
                         at, place = self._ground.located(package, parent)

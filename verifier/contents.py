@@ -40,6 +40,7 @@ class Contents:
         self._flags = bytearray()
         self._table = Table(self._address)
         self._erased: dict[bytes, int] = {}
+        self.archived_bytes = 0
         self.references = 0
         self.checked = 0
         self.withheld = 0
@@ -53,6 +54,7 @@ class Contents:
         """Take a content file with the bytes that were found under its address."""
         number = len(self._flags)
         self._rows += row(address, found.sha256, found.size)
+        self.archived_bytes += found.size
         self._flags.append(0 if found.blake3 == address else _WRONG_NAME)
         self._table.add(address, number)
 

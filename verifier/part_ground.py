@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from .audit import Audit
 
 STAGES = frozenset((TAG_INSIGHT, TAG_TRANSFER, TAG_EXECUTION))
-WORDS = {TAG_INSIGHT: "insight", TAG_TRANSFER: "transfer", TAG_EXECUTION: "execution"}
 OTHER, EXCUSED, AWAY, GONE = 0, -1, -2, -3
 PACKAGE_SHIFT = 40
+_SHOWN = 5
 
 
 class Part(NamedTuple):
@@ -58,6 +58,12 @@ class PartGround:
         """Take refusals as findings on one record."""
         for e in errors:
             self.emit(e.code, position, e.message, e.expected, e.actual)
+
+    def tell(self, code: str, position: int, wrong: Sequence[str]) -> None:
+        """Take all that is wrong in one respect as one finding, which names the first few."""
+        if wrong:
+            more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+            self.emit(code, position, "; ".join(wrong[:_SHOWN]) + more)
 
     def located(self, package: int, parent: dict[str, Any]) -> tuple[int, int]:
         """Return package and position of a parent named in a package.

@@ -1,11 +1,12 @@
 """The statements of operations and what they name, picked out of a sheet (specs/12 section 8).
 
-This runs in worker processes. Nothing is judged here; what is wanted was found to be readable and
-to have a valid body before.
+Nothing is judged here; what is wanted was found to be readable and to have a valid body before.
+Other processes would not help: to hand a statement over takes as long as to take it apart.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from blake3 import blake3
@@ -20,7 +21,8 @@ from .chain import (
     TAG_WITNESS,
 )
 from .errors import Fatal, Refused
-from .records import Setting, Sheet, statements
+from .package import Package
+from .records import Sheet, statements
 
 Picked = tuple[int, int, bytes, Any]
 """place in the sheet, tag, kid of the signer, and payload; of a witness, what `_witness` says"""
@@ -35,19 +37,17 @@ TAGS = {
 _TOOL = "execute_tool"
 
 
-def pick(setting: Setting, task: tuple[Sheet, bytes, bytes]) -> list[Picked]:
-    """Return the records of a sheet that a byte each says are wanted; others are left out.
+def pick(package: Package, sheet: Sheet, mark: bytes, wanted: bytes) -> Iterator[Picked]:
+    """Yield the records of a sheet that a byte each says are wanted; others are left out.
 
-    Types that no rule looks into are left out as well.
+    Types that no rule looks into are left out as well. `mark` is that of the first pass.
     """
-    sheet, mark, wanted = task
     try:
-        raw, _, entries = statements(setting.package, sheet)
+        raw, _, entries = statements(package, sheet)
     except Refused:
         raw, entries = b"", []
     if blake3(raw).digest(16) != mark:
         raise Fatal("input_unreadable", f"{sheet.path()} changed while it was read")
-    found: list[Picked] = []
     for k, entry in enumerate(entries):
         if not wanted[k]:
             continue
@@ -55,10 +55,9 @@ def pick(setting: Setting, task: tuple[Sheet, bytes, bytes]) -> list[Picked]:
         p = cbor.decode_loose(payload)
         kind = p["type"]
         if kind in TAGS:
-            found.append((k, TAGS[kind], header.kid, p))
+            yield k, TAGS[kind], header.kid, p
         elif kind == "witness":
-            found.append((k, TAG_WITNESS, header.kid, _witness(p["body"])))
-    return found
+            yield k, TAG_WITNESS, header.kid, _witness(p["body"])
 
 
 def _witness(b: dict[str, Any]) -> tuple[Any, ...]:

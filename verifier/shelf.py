@@ -18,7 +18,10 @@ from .jcs import escaped_strings
 from .package import Package
 
 NOT_HERE = -1
-CONTEXT_WORK_MAX = 1 << 36
+CONTEXT_WORK = 1 << 34
+"""How many bytes may be looked through, apart from _TIMES those of all contents."""
+
+_TIMES = 64
 _JSON_WORK = 16
 _ANSWERS_MAX = 4096
 _SMALL = 1 << 20
@@ -35,7 +38,7 @@ class Shelf:
         self._packages = packages
         self._answers: dict[tuple[int, int], bool] = {}
         self._smalls: dict[int, bytes] = {}
-        self._left = CONTEXT_WORK_MAX
+        self._left = CONTEXT_WORK + _TIMES * sum(one.archived_bytes for _, one in packages)
 
     def handle(self, package: int, ref: dict[str, Any]) -> int:
         """Return the handle of a reference in a statement of a package, or NOT_HERE."""

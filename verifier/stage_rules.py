@@ -50,8 +50,7 @@ class StageRules:
             self._calls(own, row, wrong)
             if row.tag == TAG_EXECUTION:
                 away |= self._transfers(position, body, parts, row, wrong)
-        if wrong:
-            self._ground.emit("stage_mismatch", position, "; ".join(wrong))
+        self._ground.tell("stage_mismatch", position, wrong)
         self._times(position, own, row)
         numbers = _usage(body["usage"], own) if row.sure else []
         if row.tag == TAG_TRANSFER:

@@ -665,3 +665,74 @@ def test_summary_is_searched_in_every_context(tmp_path: Path) -> None:
         s.call(f"w{n}", "m", text)
     s.work("e", "execution", "m", "y", ["t", "w0", "w1", "w2"])
     assert found(verify(s, tmp_path), "fail") == []
+
+
+@pytest.mark.parametrize(
+    ("handed", "context", "codes", "large"),
+    [
+        (b"0123456789", b"x" * 99 + b"0123456789" + b"y" * 99, [], 0),
+        (b"0123456789", b"x" * 99 + b"012345678" + b"y" * 99, ["context_mismatch"], 0),
+        (b"abc", b'{"a":"\\u0061bc","b":"' + b"-" * 99 + b'"}', ["context_mismatch"], 0),
+        (b"0123456789a", b"x" * 99, [], 1),
+    ],
+)
+def test_contents_too_large_to_hold(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    handed: bytes,
+    context: bytes,
+    codes: list[str],
+    large: int,
+) -> None:
+    """A large context is looked through in pieces, as bytes; what is too large is counted."""
+    import verifier.package
+    import verifier.shelf
+
+    monkeypatch.setattr(verifier.shelf, "CALL_BODY_MAX_BYTES", 10)
+    monkeypatch.setattr(verifier.package, "READ_BYTES", 7)
+    s = Combined()
+    s.work("i", "insight", "m", handed.decode(), [])
+    s.transfer("t", "m", ["i"])
+    s.call("w", "m", context, media_type="application/json")
+    s.work("e", "execution", "m", "y", ["t", "w"])
+    report = verify(s, tmp_path)
+    assert [code for code, _ in found(report, "fail")] == codes
+    text = f"what was handed over: contents that are too large to look into ({large})"
+    assert (text in report.not_checked) is bool(large)
+
+
+def test_work_on_contexts_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When enough was looked through, the rest is counted and not judged."""
+    import verifier.shelf
+
+    monkeypatch.setattr(verifier.shelf, "CONTEXT_WORK", 0)
+    monkeypatch.setattr(verifier.shelf, "_TIMES", 0)
+    report = verify(story(), tmp_path)
+    assert found(report, "fail", "note") == []
+    text = "what was handed over: contents that are too large to look into (3)"
+    assert text in report.not_checked
+
+
+def test_the_largest_operation(tmp_path: Path) -> None:
+    """255 stages that all have each other as parents are judged, and messages stay short."""
+    s = Combined()
+    names: list[str] = []
+    for n in range(85):
+        s.work(f"i{n}", "insight", f"m{n}", f"out {n}", names[-200:])
+        names.append(f"i{n}")
+    for n in range(85):
+        s.transfer(f"t{n}", "m", [f"i{n}", *names[:-1][:200]] if n > 84 else [f"i{n}"])
+        names.append(f"t{n}")
+    for n in range(85):
+        s.work(f"e{n}", "execution", "m", "done", names[85:])
+        names.append(f"e{n}")
+    s.provenance("p", names)
+    s.combine("c", "p")
+    report = verify(s, tmp_path)
+    assert report.counts["stages"] == 255
+    assert {code for code, _ in found(report, "fail", "note")} == {"context_mismatch"}
+    assert max(len(f["message"]) for f in report.findings) < 500
+    wrong = story(bend={"p": lambda p: p["parents"].reverse()})
+    report = verify(wrong, tmp_path)
+    codes = {f["code"] for f in report.findings if f["index"] == wrong.at["p"]}
+    assert codes == {"part_mismatch", "stage_order"}
