@@ -952,7 +952,12 @@ def test_package_vectors(folder: Path) -> None:
     package = folder / "package"
     if not package.exists():
         package = folder / "package.zip"
-    report = verify_package(package, trust=case.get("trust"), known_head=case.get("known_head"))
+    report = verify_package(
+        package,
+        trust=case.get("trust"),
+        known_head=case.get("known_head"),
+        beside=[folder / name for name in case.get("beside", ())],
+    )
     found = {kind: {c for c in codes(report) if CODES[c][0] == kind} for kind in SEVERITIES}
     if case["expect"] == "ok":
         assert not found["fail"] | found["fatal"]
