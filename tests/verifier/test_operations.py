@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -736,3 +737,48 @@ def test_the_largest_operation(tmp_path: Path) -> None:
     report = verify(wrong, tmp_path)
     codes = {f["code"] for f in report.findings if f["index"] == wrong.at["p"]}
     assert codes == {"part_mismatch", "stage_order"}
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_any_parents_at_all_are_answered(tmp_path: Path, seed: int) -> None:
+    """Whatever parents the steps name, an answer comes, and it is not that all is well."""
+    rng = random.Random(seed)
+    steps = ["i", "t_short", "t_whole", "e", "e_again", "p", "c"]
+    honest = story()
+
+    def any_parents(p: Payload) -> None:
+        some = []
+        for at in rng.sample(range(len(honest.ledger.entries)), k=rng.randint(1, 6)):
+            one = honest.ledger.named(at)
+            if rng.random() < 0.2:
+                one["ledger"] = rng.choice([bytes(32), honest.ledger.genesis])
+            if rng.random() < 0.2:
+                one["leaf_hash"] = rng.randbytes(32)
+            some.append(one)
+        if p["type"] in ("provenance", "cross_model") and len(some) < len(p["parents"]):
+            some += p["parents"][: len(p["parents"]) - len(some)]
+        unique = {one["leaf_hash"]: one for one in some}
+        p["parents"] = list(unique.values())
+
+    scene = story(bend=dict.fromkeys(rng.sample(steps, k=rng.randint(1, 4)), any_parents))
+    for kind in ("ledger", "session"):
+        report = verify(scene, tmp_path, kind)
+        assert report.exit_code in (0, 1)
+        assert report.to_json()
+        assert report.to_text()
+    assert report.findings
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_damaged_bytes_are_found(tmp_path: Path, seed: int) -> None:
+    """A byte of an operation's statements that is changed fails the package, and never more."""
+    rng = random.Random(seed)
+    scene = story(claims=computed(story()))
+    prune(scene.ledger)
+    files = build.package(scene.ledger)
+    name = next(path for path in files if "/entries/" in path)
+    raw = bytearray(files[name])
+    raw[rng.randrange(len(raw) // 4, len(raw))] ^= 1 << rng.randrange(8)
+    files[name] = bytes(raw)
+    report = verify_files(files, scene, tmp_path)
+    assert report.exit_code == 1
