@@ -18,7 +18,7 @@ from .jcs import escaped_strings
 from .package import Package
 
 NOT_HERE = -1
-CONTEXT_WORK = 1 << 34
+CONTEXT_WORK = 1 << 32
 """How many bytes may be looked through, apart from _TIMES those of all contents."""
 
 _TIMES = 64
