@@ -36,8 +36,6 @@ class Claims:
             header, payload = cose.parse(found[1])[:2]
             p = cbor.decode_loose(payload)
             parts = [self._ground.part(parent, position) for parent in p["parents"]]
-            if any(one.own and one.tag == AWAY for one in parts):
-                continue
             computed = self._computed(position, self._ground.names.raw(header.kid), parts)
             self._compare(position, p["body"]["claims"], computed)
 
@@ -51,7 +49,7 @@ class Claims:
         status = "verified"
         if not chain or not lineage:
             status = "failed"
-        elif any(one.tag == AWAY for one in parts):
+        elif any(one.tag == AWAY and not one.own for one in parts):
             status = "outside"
         kids = None
         if all(one.row is not None for one in parts):

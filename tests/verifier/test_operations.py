@@ -399,7 +399,8 @@ def test_stage_of_another_session_is_joined(tmp_path: Path) -> None:
     mine.transfer("t", "cheap", ["far"])
     mine.call("w", "cheap", f"see: {INSIGHT}".encode())
     mine.work("e", "execution", "cheap", "done", ["t", "w"])
-    mine.provenance("p", ["far", "t", "e"])
+    claims = {"status": "verified", "chain_verified": True, "lineage_verified": True}
+    mine.provenance("p", ["far", "t", "e"], claims=claims)
     mine.combine("c", "p")
     report = verify(mine, tmp_path)
     assert found(report, "fail", "limit", "note") == []
