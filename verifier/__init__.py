@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from .errors import AXES, CODES, Fatal, Refused, VifError
 from .report import Report
@@ -31,13 +32,16 @@ __all__ = [
     "verify_package",
 ]
 JOBS_MAX = 64
+BESIDE_MAX = 16
 
 
 def verify_package(
     path: str | os.PathLike[str],
     *,
-    trust: Trust | str | None = None,
-    known_head: KnownHead | str | None = None,
+    trust: Trust | str | Iterable[Trust | str] | None = None,
+    known_head: KnownHead | str | Iterable[KnownHead | str] | None = None,
+    beside: Iterable[str | os.PathLike[str]] = (),
+    lineage: str | int | None = None,
     require: Iterable[str] = (),
     now: datetime | None = None,
     jobs: int | None = None,
@@ -46,34 +50,47 @@ def verify_package(
     """Verify a package, a folder or a zip, and return the report; nothing in it can raise.
 
     `trust` is 64 hex digits, the path of a trust file, or a Trust; `known_head` is SIZE:ROOT, the
-    path of a checkpoint, or a KnownHead. `require` names axes that must be verified. `now` is
-    the time of the report. `jobs` is the number of processes, by default one for logs below
-    20,000 statements. A wrong call is TypeError or ValueError.
+    path of a checkpoint, or a KnownHead; both may be several. `beside` are packages of other
+    ledgers, in which parents are looked up. `lineage` is the id, index or leaf hash (hex) of a
+    statement of which everything it rests on is listed. `require` names axes that must be
+    verified. `now` is the time of the report. `jobs` is the number of processes, by default one
+    for logs below 20,000 statements. A wrong call is TypeError or ValueError.
     """
-    from .audit import Audit
-
-    required = tuple(require)
+    required, others = tuple(require), [os.fsdecode(one) for one in beside]
     for axis in required:
         if axis not in AXES:
             raise ValueError(f"no such axis: {axis}")
     if jobs is not None and (type(jobs) is not int or not 1 <= jobs <= JOBS_MAX):
         raise ValueError(f"jobs is not an integer from 1 to {JOBS_MAX}")
+    if len(others) > BESIDE_MAX:
+        raise ValueError(f"more than {BESIDE_MAX} packages beside")
     moment = (now if now is not None else datetime.now(UTC)).astimezone(UTC)
     stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
-    name = os.fsdecode(path)
-    report = Report(f"vif-verifier {__version__}", stamp, name)
-    report.require = required
+    names = [os.fsdecode(path), *others]
+    reports = [Report(f"vif-verifier {__version__}", stamp, name) for name in names]
+    report = reports[0]
+    report.require, report.beside = required, reports[1:]
     try:
-        pin = load_trust(trust) if isinstance(trust, str) else trust
-        head = load_known_head(known_head) if isinstance(known_head, str) else known_head
-        report.pinned = pin is not None
-        if head is not None:
-            report.known_head = (head.size, head.root)
-        work = Audit(report, pin, head, progress or _silent)
-        work.run(name, jobs if jobs is not None else -min(os.cpu_count() or 1, 4))
+        from .beside import verify_together
+
+        pins = [load_trust(one) if isinstance(one, str) else one for one in _several(trust)]
+        heads = [
+            load_known_head(one) if isinstance(one, str) else one for one in _several(known_head)
+        ]
+        report.pinned = bool(pins)
+        work = jobs if jobs is not None else -min(os.cpu_count() or 1, 4)
+        asked = None if lineage is None else str(lineage)
+        verify_together(reports, pins, heads, progress or _silent, work, asked)
     except Fatal as e:
         report.add(e)
     return report
+
+
+def _several(given: Any) -> list[Any]:
+    """Return what was given as a list; a pin by itself is a tuple too."""
+    if given is None:
+        return []
+    return [given] if isinstance(given, (str, Trust, KnownHead)) else [*given]
 
 
 def _silent(step: str, done: int, total: int) -> None:

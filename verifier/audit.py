@@ -9,19 +9,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from blake3 import blake3
 
 from . import cbor, cose, ed25519, layout, note
+from .ancestors import Edges
 from .bag import Bag
-from .chain import FOLLOWED, TAG_CLOSE, TAG_ERASURE, TAG_WITNESS, UNREADABLE, Chains
+from .chain import FOLLOWED, TAG_CLOSE, TAG_ERASURE, TAG_INSIGHT, TAG_WITNESS, UNREADABLE, Chains
+from .combining import Combining
 from .contents import ROW_BYTES, Contents
 from .derived import check_derived
 from .derived_files import DerivedFiles
 from .errors import CODES, Fatal, Refused
 from .events import take_key_event
+from .faults import Faults
 from .following import Following
 from .judging import NO_ID, judge, judge_sheet, uuid_text
 from .keys import Judge, KeyBook
@@ -44,12 +47,25 @@ class Audit:
     """One verification of one package; holds what the steps hand on."""
 
     def __init__(
-        self, report: Report, trust: Trust | None, known: KnownHead | None, progress: Progress
+        self,
+        report: Report,
+        trust: Sequence[Trust],
+        progress: Progress,
+        beside: Mapping[bytes, Audit] | None = None,
+        edges: bool = False,
     ) -> None:
+        """Take what is pinned; of the first package also the audits of those beside it.
+
+        `edges`: parents are kept for `--lineage`.
+        """
         self.report = report
         self.trust = trust
-        self.known = known
+        self.first = beside is not None
+        self.beside: Mapping[bytes, Audit] = beside if beside is not None else {}
+        self.known: KnownHead | None = None
+        self.head: note.Checkpoint | None = None
         self.progress = progress
+        self.edges = Edges() if edges else None
         self.contents = Contents()
         self.derived = DerivedFiles()
         self.chains = Chains()
@@ -61,34 +77,51 @@ class Audit:
         self.bag: Bag
         self.selection = Selection()
         self.package: Package
+        self.opened = False
         self.readable = False
         self.below_end = 0
         self.sessions: Following
+        self.operations: Combining
         self._erasing: dict[int, bytes] = {}
         self._added: list[tuple[int, str | None]] = []
         self._held: tuple[int, list[int], list[bytes]] = (-1, [], [])
 
-    def run(self, path: str, jobs: int) -> None:
-        """Verify the package at a path; findings go to the report, Fatal is raised."""
+    def open(self, path: str) -> bool:
+        """Open the package at a path and read its head; return whether it can be verified.
+
+        Findings go to the report, Fatal is raised.
+        """
         ed25519.self_test()
         try:
             self.package = open_package(path)
         except Refused as e:
             self.report.add(e)
-            return
-        try:
-            self._steps(jobs)
-        finally:
+            return False
+        self.opened = True
+        self.head = self._head()
+        return True
+
+    def close(self) -> None:
+        """Release what is open."""
+        if self.opened:
+            self.opened = False
             self.package.close()
 
-    def _steps(self, jobs: int) -> None:
-        report, package = self.report, self.package
-        head = self._head()
+    def records(self) -> int:
+        """Return the number of positions that the package has."""
+        return len(self.ids)
+
+    def verify(self, jobs: int) -> None:
+        """Verify the opened package; findings go to the report, Fatal is raised."""
+        report, package, head = self.report, self.package, self.head
         log = self.log = Log(package, report, head)
+        report.faults = Faults(log.position_of)
         if log.size < JOBS_FROM and jobs < 0:
             jobs = 1
         jobs = abs(jobs)
-        self.lineage = Lineage(log.leaves, self.ids, log.index_of, log.part)
+        self.lineage = Lineage(
+            log.leaves, self.ids, log.index_of, log.part, self.beside, self.edges
+        )
         total = len(list(log.sheets()))
         if head is not None or not log.part:
             setting = self._setting()
@@ -100,6 +133,9 @@ class Audit:
             )
             log.check_tree()
         self.readable = log.records > 0
+        if self.book.genesis in self.beside:
+            raise Fatal("usage", "two packages of one ledger")
+        self.lineage.genesis = self.book.genesis
         self.judge = self.book.compile()
         setting = self._setting()
         self.selection = self._export(setting)
@@ -109,6 +145,7 @@ class Audit:
         check_consistency_files(self)
         self._erasures(setting)
         self.sessions = Following(self, setting.salted)
+        self.operations = Combining(self)
         self._records(setting, jobs, total)
         conclude(self)
         check_derived(self)
@@ -191,6 +228,7 @@ class Audit:
             if not mark:
                 self.ids.chunks.append(bytes(len(log.leaves.chunks[n]) // 2))
                 self.sessions.lose(CHUNK_ROWS)
+                self.operations.lose()
                 continue
             ids, facts, notes = next(results)
             self.ids.chunks.append(ids)
@@ -200,6 +238,7 @@ class Audit:
             self.progress("records", n, total)
         self._added_erasures()
         self.sessions.finish()
+        self.operations.finish()
 
     def _note(
         self,
@@ -211,6 +250,25 @@ class Audit:
         actual: str | None,
     ) -> None:
         self.report.note(code, message, index, ident, None, expected, actual)
+
+    def emit(
+        self,
+        code: str,
+        position: int,
+        message: str,
+        expected: object = None,
+        actual: object = None,
+    ) -> None:
+        """Report a finding on the record at a position."""
+        self.report.note(
+            code,
+            message,
+            self.log.index_of(position),
+            uuid_text(self.ids.get(position), 0),
+            None,
+            None if expected is None else str(expected),
+            None if actual is None else str(actual),
+        )
 
     def _take(self, n: int, sheet: Sheet, facts: list[Any], table: Table) -> None:
         """Take the records of a sheet in order: ids, stream, parents, contents."""
@@ -230,8 +288,9 @@ class Audit:
         for k, (index, fact) in enumerate(zip(log.indices(n), facts, strict=False)):
             if fact is None:
                 self.sessions.lose(1)
+                self.operations.lose()
                 continue
-            stream, _, seq, _, session, tag, parents, refs, _ = fact
+            stream, _, seq, _, session, tag, parents, refs, _, foreign = fact
             selected = start <= index < end and not (session_only and session != selection.session)
             stray = signed_part and not selected and not selection.admits(index, stream)
             added = stray and tag == TAG_ERASURE and index < end
@@ -262,10 +321,12 @@ class Audit:
                         str(seen),
                     )
             if parents:
-                for e in lineage.check(index, parents):
+                for e in lineage.check(n * CHUNK_ROWS + k, index, parents, foreign):
                     report.add(e, index=index, ident=uuid_text(ids, k))
             if broken or seq == UNREADABLE or tag in FOLLOWED:
                 self.sessions.take(n * CHUNK_ROWS + k, fact, broken)
+            if seq == UNREADABLE or tag >= TAG_INSIGHT:
+                self.operations.take(n * CHUNK_ROWS + k, fact)
             if not refs:
                 continue
             if quiet:

@@ -1,4 +1,4 @@
-"""The bodies of all known types (specs/03, 04 section 6, 05 section 3, 06, 07, 10).
+"""The bodies of all known types (specs/03, 04 section 6, 05 section 3, 06, 07, 10, 12).
 
 A table says which keys a map has, which of them are always there, and what each holds; a rule
 says which keys come together. What a table does not name is refused.
@@ -14,6 +14,7 @@ from . import cbor
 from .content import REF_MARK, all_refs, check_ref, looks_like_ref
 from .errors import BadValue
 from .fields import iff, source
+from .operation_bodies import OPERATION_BODIES, check_operation_envelope
 from .session_bodies import SESSION_BODIES, check_session_envelope
 from .values import (
     Check,
@@ -101,6 +102,7 @@ BODIES: dict[str, Check] = {
         rule=_export_rule,
     ),
     **SESSION_BODIES,
+    **OPERATION_BODIES,
 }
 """Type -> check of its body; each raises BadValue (`body_invalid`).
 
@@ -153,7 +155,7 @@ def refs_of_all(
     return found
 
 
-_ENVELOPE = frozenset(("annotation", "stream_close", *SESSION_BODIES))
+_ENVELOPE = frozenset(("annotation", "stream_close", *SESSION_BODIES, *OPERATION_BODIES))
 
 
 def _check_envelope(p: dict[str, Any]) -> None:
@@ -164,3 +166,5 @@ def _check_envelope(p: dict[str, Any]) -> None:
         raise BadValue("statements: not seq + 1")
     if p["type"] in SESSION_BODIES:
         check_session_envelope(p)
+    if p["type"] in OPERATION_BODIES:
+        check_operation_envelope(p)

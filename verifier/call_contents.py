@@ -20,6 +20,16 @@ from .session_facts import Intent, Outcome
 _DIGESTS_MAX = 1024
 
 
+def unsalted(package: Package, address: bytes, salted: bool) -> Iterator[bytes]:
+    """Yield a content of a package without its salt."""
+    skip = SALT_BYTES if salted else 0
+    for piece in package.stream(content_path(address)):
+        if skip:
+            piece, skip = piece[skip:], max(0, skip - len(piece))
+        if piece:
+            yield piece
+
+
 class CallContents:
     """Checks digests of requests, and responses without their content encoding."""
 
@@ -34,13 +44,7 @@ class CallContents:
         self._long = 0
 
     def _pieces(self, row: bytes, salted: bool) -> Iterator[bytes]:
-        """Yield a content without its salt."""
-        skip = SALT_BYTES if salted else 0
-        for piece in self._package.stream(content_path(row[:32])):
-            if skip:
-                piece, skip = piece[skip:], max(0, skip - len(piece))
-            if piece:
-                yield piece
+        return unsalted(self._package, row[:32], salted)
 
     def key(self, row: bytes) -> bytes | None:
         """Return the content of a `call_key`, or None if it cannot be read."""

@@ -21,10 +21,12 @@ _ID_BYTES = 16
 UNREADABLE = -1
 TAG_NONE, TAG_WITNESS, TAG_CLOSE, TAG_ERASURE = 0, 1, 2, 3
 TAG_OPEN, TAG_INTENT, TAG_OUTCOME, TAG_REUSE, TAG_SAVEPOINT, TAG_SESSION_CLOSE = range(4, 10)
+TAG_INSIGHT, TAG_TRANSFER, TAG_EXECUTION, TAG_PROVENANCE, TAG_CROSS_MODEL = range(10, 15)
 FOLLOWED = frozenset((TAG_WITNESS, *range(TAG_OPEN, TAG_SESSION_CLOSE + 1)))
-Fact = tuple[str, str, int, bytes | None, str | None, int, bytes, bytes, Any]
-"""stream, issuer, seq, prev, session, tag, parents (48 bytes each), references (72 each), and what
-`session_facts` says of a valid body, else None
+Fact = tuple[str, str, int, bytes | None, str | None, int, bytes, bytes, Any, bytes]
+"""stream, issuer, seq, prev, session, tag, parents (48 bytes each), references (72 each), what
+`session_facts` says of a valid body, else None, and the parents in other ledgers (80 bytes each),
+whose places among the parents hold zeros
 """
 _CLOSED, _PARTIAL, _UNKNOWN = 1, 2, 4
 

@@ -8,19 +8,22 @@ import sys
 import time
 from collections.abc import Sequence
 
-from . import JOBS_MAX, __version__, verify_package
+from . import BESIDE_MAX, JOBS_MAX, __version__, verify_package
 from .errors import AXES
-from .report import EXIT_UNREADABLE, Report, safe
+from .report import EXIT_UNREADABLE, Report
+from .text import safe
 
 _EPILOG = """\
 example:
   vif-verify runs-2026-11-20 --trust lab.trust.json --known-head head.txt
+  vif-verify answers --trust lab.trust.json --beside insights \\
+             --trust other.trust.json --lineage 27
 
 exit codes:
   0  verified    every axis that applies is verified, under the pinned genesis,
                  up to the known head
   1  failed      something is wrong, or an axis named by --require is not verified
-  2  unreadable  package, trust file or known head cannot be read, or a wrong call
+  2  unreadable  a package, trust file or known head cannot be read, or a wrong call
   3  limited     intact as far as it goes, but incomplete, unanchored, unpinned
                  or unsigned
 """
@@ -52,10 +55,31 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("package", metavar="PACKAGE", help="the package, a folder or a zip file")
     p.add_argument(
-        "--trust", metavar="FILE|HEX", help="trust file, or genesis leaf hash as 64 hex digits"
+        "--trust",
+        metavar="FILE|HEX",
+        action="append",
+        default=[],
+        help="trust file, or genesis leaf hash as 64 hex digits; once for each ledger",
     )
     p.add_argument(
-        "--known-head", metavar="FILE|SIZE:ROOT", help="a head obtained from outside the package"
+        "--known-head",
+        metavar="FILE|SIZE:ROOT",
+        action="append",
+        default=[],
+        help="a head obtained from outside the package; a checkpoint file is for the package of "
+        "its origin, SIZE:ROOT for PACKAGE",
+    )
+    p.add_argument(
+        "--beside",
+        metavar="PACKAGE",
+        action="append",
+        default=[],
+        help=f"package of another ledger, in which parents are looked up; up to {BESIDE_MAX}",
+    )
+    p.add_argument(
+        "--lineage",
+        metavar="ID",
+        help="list everything that a statement (id, index or leaf hash) rests on",
     )
     p.add_argument(
         "--require",
@@ -99,13 +123,18 @@ class _Progress:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    args = parser().parse_args(argv)
+    commands = parser()
+    args = commands.parse_args(argv)
+    if len(args.beside) > BESIDE_MAX:
+        commands.error(f"--beside: more than {BESIDE_MAX} packages")
     progress = _Progress() if sys.stderr.isatty() and not args.quiet else None
     try:
         report = verify_package(
             args.package,
             trust=args.trust,
             known_head=args.known_head,
+            beside=args.beside,
+            lineage=args.lineage,
             require=args.require,
             jobs=args.jobs,
             progress=progress,

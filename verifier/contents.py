@@ -40,6 +40,7 @@ class Contents:
         self._flags = bytearray()
         self._table = Table(self._address)
         self._erased: dict[bytes, int] = {}
+        self.archived_bytes = 0
         self.references = 0
         self.checked = 0
         self.withheld = 0
@@ -53,6 +54,7 @@ class Contents:
         """Take a content file with the bytes that were found under its address."""
         number = len(self._flags)
         self._rows += row(address, found.sha256, found.size)
+        self.archived_bytes += found.size
         self._flags.append(0 if found.blake3 == address else _WRONG_NAME)
         self._table.add(address, number)
 
@@ -70,10 +72,18 @@ class Contents:
 
     def holds(self, ref: bytes) -> bool:
         """Return whether the content of a row of 72 bytes is here, and is what the row says."""
+        return self.number(ref) >= 0
+
+    def number(self, ref: bytes) -> int:
+        """Return the number of the content file of a row if it is what the row says, or -1."""
         number = self._table.find(ref[:32]) if self._flags else -1
-        if number < 0 or self._flags[number] & _WRONG_NAME:
-            return False
-        return self._rows[number * ROW_BYTES : (number + 1) * ROW_BYTES] == ref
+        if number < 0 or self._flags[number] & _WRONG_NAME or self.row(number) != ref:
+            return -1
+        return number
+
+    def row(self, number: int) -> bytes:
+        """Return what a content file was found to be, as a row of 72 bytes."""
+        return bytes(self._rows[number * ROW_BYTES : (number + 1) * ROW_BYTES])
 
     def count_withheld(self, absent: int) -> None:
         """Count references to withheld contents without looking at each."""

@@ -35,16 +35,20 @@ fail authenticity signature_invalid key_invalid proof_invalid key_unknown key_re
 fail authenticity key_role key_name key_event_invalid checkpoint_signature genesis_mismatch
 fail completeness stream_incomplete outcome_missing outcome_duplicate
 fail anchoring head_behind head_conflict
-fail contents content_mismatch content_missing decoded_mismatch
+fail contents content_mismatch content_missing decoded_mismatch context_mismatch
 fail lineage parent_missing parent_later parent_mismatch
+fail lineage part_missing part_mismatch part_dropped operation_duplicate
+fail lineage stage_mismatch stage_order stage_times claim_mismatch outside_failed
 fail policy band_mismatch threshold_mismatch gate_mismatch total_mismatch cost_mismatch
 fail policy call_mismatch call_duplicate change_unrecorded session_totals
+fail policy derivation_mismatch
 limit authenticity unpinned export_unsigned
 limit completeness partial_ledger stream_partial intent_open
 limit anchoring unanchored
+limit lineage outside_unpinned
 limit contents content_withheld
 note integrity type_unknown
-note completeness outcome_unknown
+note completeness outcome_unknown operation_open
 note contents content_erased
 note lineage parent_outside
 note policy call_repeated

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from . import cbor, cose
 from .call_contents import CallContents
-from .chain import TAG_OPEN, TAG_WITNESS, UNREADABLE, Fact
+from .chain import FOLLOWED, TAG_OPEN, UNREADABLE, Fact
 from .errors import CODES
-from .judging import NO_ID, uuid_text
+from .judging import NO_ID
 from .session_ground import Ground
 from .sessions import Sessions
 
@@ -29,7 +29,7 @@ class Following:
         self._only = selection.session if part else None
         self._contents = CallContents(a.package, a.contents, salted)
         ground = self._ground = Ground(
-            self._emit, a.lineage.position, self._readable, self._words, self._contents, not part
+            a.emit, a.lineage.position, self._readable, self._words, self._contents, not part
         )
         self._sessions = Sessions(ground)
         if not part and not a.log.whole:
@@ -43,14 +43,14 @@ class Following:
         """Take a record; `broken` says that records of its stream are missing before it."""
         stream, _, seq, _, label, tag = fact[:6]
         if not self.checked:
-            self._unchecked += tag >= TAG_OPEN
+            self._unchecked += tag in FOLLOWED and tag >= TAG_OPEN
             return
         if self._only is not None and label != self._only and label is not None:
             return
         if broken or seq == UNREADABLE:
             number = self._a.chains.number(stream)
             self._sessions.damage(number, label, seq == UNREADABLE)
-        if tag >= TAG_OPEN or tag == TAG_WITNESS:
+        if tag in FOLLOWED:
             self._sessions.take(position, self._a.chains.number(stream), fact)
 
     def opened(self) -> int:
@@ -74,24 +74,6 @@ class Following:
 
     def _readable(self, position: int) -> bool:
         return self._a.ids.get(position) != NO_ID
-
-    def _emit(
-        self,
-        code: str,
-        position: int,
-        message: str,
-        expected: object = None,
-        actual: object = None,
-    ) -> None:
-        self._a.report.note(
-            code,
-            message,
-            self._a.log.index_of(position),
-            uuid_text(self._a.ids.get(position), 0),
-            None,
-            None if expected is None else str(expected),
-            None if actual is None else str(actual),
-        )
 
     def _words(self, position: int, code: str) -> str:
         """Return which call an intent is of, while such a finding is still kept."""

@@ -6,7 +6,8 @@ from html import escape
 from typing import Any
 
 from .errors import AXES
-from .report import Report, safe
+from .report import Report
+from .text import safe
 
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;
@@ -41,6 +42,22 @@ def _row(cells: list[object], kind: str = "", tag: str = "td") -> str:
 def to_html(report: Report) -> str:
     """Return the report as an HTML page, UTF-8."""
     r: dict[str, Any] = report.to_dict()
+    out = [
+        _HEAD,
+        f"<title>{_text(r['verdict'])}: {_text(r['origin'])}</title>\n<style>{_STYLE}</style>\n",
+        "</head>\n<body>\n<main>\n",
+        *_report(r),
+    ]
+    if r["lineage"] is not None:
+        out += _lineage(r["lineage"])
+    for other in r.get("beside", ()):
+        out.append(f"<hr>\n<h2>Beside: {_text(other['package'])}</h2>\n")
+        out += _report(other)
+    out.append("</main>\n</body>\n</html>\n")
+    return "".join(out).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _report(r: dict[str, Any]) -> list[str]:
     verdict = r["verdict"]
     known = r["known_head"]
     facts: list[tuple[str, object]] = [
@@ -54,9 +71,6 @@ def to_html(report: Report) -> str:
         ("Verifier", r["verifier"]),
     ]
     out = [
-        _HEAD,
-        f"<title>{_text(verdict)}: {_text(r['origin'])}</title>\n<style>{_STYLE}</style>\n",
-        "</head>\n<body>\n<main>\n",
         f'<h1 class="{escape(verdict)}">{_text(verdict)}</h1>\n<table>\n',
         *(_row([name, value]) for name, value in facts),
         "</table>\n<h2>Axes</h2>\n<table>\n",
@@ -73,8 +87,28 @@ def to_html(report: Report) -> str:
         out.append("<h2>Not checked</h2>\n<ul>\n")
         out += [f"<li>{_text(sentence)}</li>\n" for sentence in r["not_checked"]]
         out.append("</ul>\n")
-    out.append("</main>\n</body>\n</html>\n")
-    return "".join(out).encode("utf-8", "backslashreplace").decode("utf-8")
+    return out
+
+
+def _lineage(lineage: dict[str, Any]) -> list[str]:
+    columns = ("index", "type", "id", "leaf_hash", "genesis")
+    of = lineage["of"]
+    out = [
+        f"<h2>Lineage of index {of['index']}</h2>\n<table>\n",
+        _row(["Index", "Type", "Id", "Leaf hash", "Ledger"], tag="th"),
+        *(_row([one[c] for c in columns]) for one in (of, *lineage["ancestors"])),
+        "</table>\n",
+    ]
+    if lineage["cut"]:
+        out.append("<p>There are more.</p>\n")
+    if lineage["outside"]:
+        out += [
+            "<h3>Not at hand</h3>\n<table>\n",
+            _row(["Id", "Leaf hash", "Ledger"], tag="th"),
+            *(_row([one[c] for c in columns[2:]]) for one in lineage["outside"]),
+            "</table>\n",
+        ]
+    return out
 
 
 def _findings(r: dict[str, Any]) -> list[str]:

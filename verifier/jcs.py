@@ -36,6 +36,25 @@ def canonical(raw: bytes) -> bytes | None:
         return None
 
 
+BETWEEN_STRINGS = b"\xff"
+"""Stands in no UTF-8, so nothing that is looked for reaches over it."""
+
+
+def escaped_strings(raw: bytes) -> bytes | None:
+    """Return, in UTF-8, the string values of an I-JSON text that are written with escapes.
+
+    Each is followed by BETWEEN_STRINGS. Those without escapes stand in the text as they are.
+    None: not I-JSON.
+    """
+    try:
+        _check_utf8(raw)
+        reader = _Strings(raw)
+        reader.text()
+    except BadValue:
+        return None
+    return bytes(reader.found)
+
+
 def canonical_string(text: str) -> bytes:
     """Return text without surrogates as a string of RFC 8785."""
     return json.dumps(text, ensure_ascii=False).encode("utf-8")
@@ -203,3 +222,20 @@ class _Writer:
         self._out += b":"
         self._value(depth)
         members.append((name.encode("utf-16-be"), start, len(self._out)))
+
+
+class _Strings(_Writer):
+    """Keeps the string values that have escapes; what is written on the way is thrown away."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__(raw)
+        self.found = bytearray()
+
+    def _value(self, depth: int) -> None:
+        """Read the value that comes next."""
+        if self._next() != b'"':
+            super()._value(depth)
+            return
+        token = self._string()
+        if b"\\" in token:
+            self.found += _unescaped(token).encode("utf-8") + BETWEEN_STRINGS

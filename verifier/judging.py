@@ -16,20 +16,26 @@ from . import cbor, cose, ed25519, policy
 from .bodies import check_body, refs_of_all
 from .chain import (
     TAG_CLOSE,
+    TAG_CROSS_MODEL,
     TAG_ERASURE,
+    TAG_EXECUTION,
+    TAG_INSIGHT,
     TAG_INTENT,
     TAG_NONE,
     TAG_OPEN,
     TAG_OUTCOME,
+    TAG_PROVENANCE,
     TAG_REUSE,
     TAG_SAVEPOINT,
     TAG_SESSION_CLOSE,
+    TAG_TRANSFER,
     TAG_WITNESS,
     UNREADABLE,
     Fact,
 )
 from .content import REF_MARK, archived_size, is_ref
 from .contents import row
+from .derivations import of_itself
 from .errors import BadValue, Fatal, Refused
 from .records import Note, Setting, Sheet, statements
 from .session_bodies import check_salted
@@ -37,6 +43,7 @@ from .session_facts import session_facts
 from .statement import (
     KEY_STREAM,
     KEY_TYPES,
+    OPERATION_TYPES,
     PRODUCER_TYPES,
     SESSION_TYPES,
     TYPES,
@@ -58,8 +65,14 @@ _TAGS = {
     "reuse": TAG_REUSE,
     "savepoint": TAG_SAVEPOINT,
     "session_close": TAG_SESSION_CLOSE,
+    "insight": TAG_INSIGHT,
+    "transfer": TAG_TRANSFER,
+    "execution": TAG_EXECUTION,
+    "provenance": TAG_PROVENANCE,
+    "cross_model": TAG_CROSS_MODEL,
 }
 _AT_A_TIME = 32
+_ELSEWHERE = bytes(48)
 
 
 class Opened:
@@ -182,7 +195,7 @@ def _judge(
             signatures.append((index, None, key.public, one.signed))
         found = [one.broken, *judge.wrong(header.kid, index, "rotate", header.iss)]
         notes += [(index, None, *e.parts()) for e in found]
-        return header.sub, header.iss, UNREADABLE, None, None, TAG_NONE, b"", b"", None
+        return header.sub, header.iss, UNREADABLE, None, None, TAG_NONE, b"", b"", None, b""
     p = one.p
     kind, stream, ident = p["type"], p["stream"], p["id"]
     if key is not None:
@@ -196,6 +209,8 @@ def _judge(
         found.append(one.body)
     elif kind == "witness":
         found += policy.mismatches(p["body"])
+    elif kind in OPERATION_TYPES:
+        found += of_itself(kind, p["body"])
     elif kind in SESSION_TYPES and setting.salted is not None:
         why = check_salted(p, setting.salted)
         found += [Refused("session_invalid", why)] if why is not None else []
@@ -203,9 +218,11 @@ def _judge(
         notes += [(index, ident, *e.parts()) for e in found]
     one.ident = _uuid(ident)
     parents = p.get("parents", ())
-    told = None
+    told, named, foreign = None, b"", b""
     if one.body is None and (parents or kind in SESSION_TYPES):
         told = session_facts(p)
+    if parents:
+        named, foreign = _parents(parents)
     return (
         header.sub,
         header.iss,
@@ -213,10 +230,18 @@ def _judge(
         stream.get("prev"),
         p.get("session"),
         _TAGS.get(kind, TAG_NONE),
-        b"".join([r["leaf_hash"] + _uuid(r["id"]) for r in parents]) if parents else b"",
+        named,
         _rows(one.refs, one.body is None) if one.refs else b"",
         told,
+        foreign,
     )
+
+
+def _parents(parents: list[dict[str, Any]]) -> tuple[bytes, bytes]:
+    """Return the parents in this ledger, zeros for each other one, and those others."""
+    named = [r["leaf_hash"] + _uuid(r["id"]) if len(r) == 2 else _ELSEWHERE for r in parents]
+    others = [r["ledger"] + r["leaf_hash"] + _uuid(r["id"]) for r in parents if len(r) > 2]
+    return b"".join(named), b"".join(others)
 
 
 def _uuid(text: str) -> bytes:

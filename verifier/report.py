@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .errors import AXES, CODES, VifError
+from .faults import Faults
 
 FINDINGS_MAX = 1000
 EXIT_VERIFIED, EXIT_FAILED, EXIT_UNREADABLE, EXIT_LIMITED = 0, 1, 2, 3
@@ -31,6 +32,10 @@ COUNTS = (
     "failed",
     "unknown",
     "reused",
+    "operations",
+    "operations_open",
+    "stages",
+    "parents_outside",
 )
 _MEMBERS = ("severity", "code", "axis", "index", "id", "path", "expected", "actual", "message")
 
@@ -54,6 +59,9 @@ class Report:
         self.not_checked: list[str] = []
         self.require: tuple[str, ...] = ()
         self.summaries: dict[str, str] = {}
+        self.lineage: dict[str, Any] | None = None
+        self.beside: list[Report] | None = None
+        self.faults: Faults | None = None
         self._status: dict[str, str] = {axis: "not_checked" for axis in AXES}
         self._worst: dict[str, str] = {}
         self._kept: dict[str, list[dict[str, Any]]] = {}
@@ -84,6 +92,8 @@ class Report:
         self.finding_counts[code] = self.finding_counts.get(code, 0) + 1
         if axis is not None and severity != "note" and self._worst.get(axis) != "fail":
             self._worst[axis] = severity
+        if severity == "fail" and index is not None and self.faults is not None:
+            self.faults.add(index, code, axis)
         kept = self._kept.setdefault(severity, [])
         if len(kept) < FINDINGS_MAX:
             row = (severity, code, axis, index, ident, path, expected, actual, message)
@@ -147,7 +157,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return the members of specs/08 section 4, in that order."""
         head = self.known_head
-        return {
+        members = {
             "vif_report": 1,
             "verifier": self.verifier,
             "verified_at": self.verified_at,
@@ -169,7 +179,11 @@ class Report:
             "findings": self.findings,
             "finding_counts": dict(sorted(self.finding_counts.items())),
             "not_checked": list(self.not_checked),
+            "lineage": self.lineage,
         }
+        if self.beside is not None:
+            members["beside"] = [report.to_dict() for report in self.beside]
+        return members
 
     def to_json(self) -> str:
         """Return the report as one JSON object, ASCII only."""
@@ -179,48 +193,11 @@ class Report:
 
     def to_text(self) -> str:
         """Return the report for a terminal; hostile text cannot act on it."""
-        statements = plural(self.counts["statements"], "statement")
-        origin = safe(self.origin or "(no origin)")
-        lines = [f"{self.verdict.upper()}  {origin}  {statements}"]
-        if self.size is not None and self.root is not None:
-            lines.append(f"  head  {self.size}:{self.root.hex()}")
-        for axis in AXES:
-            status = self.status(axis).replace("_", " ")
-            summary = safe(self.summaries.get(axis, ""))
-            lines.append(f"  {axis:<13} {status:<14} {summary}".rstrip())
-        for finding in self.findings:
-            lines.append("  " + safe(finding_line(finding)))
-        total = sum(self.finding_counts.values())
-        if total > len(self.findings):
-            lines.append(f"  ({plural(total, 'finding')}, {len(self.findings)} shown)")
-        lines += [f"  not checked: {safe(sentence)}" for sentence in self.not_checked]
-        return "\n".join(lines) + "\n"
+        from .text import to_text
+
+        return to_text(self)
 
 
 def plural(number: int, noun: str) -> str:
     """Return a number of things: 1 link, 2 links, 2 witnesses."""
     return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
-
-
-def finding_line(finding: dict[str, Any]) -> str:
-    """Return a finding as one line."""
-    line = f"{finding['severity']:<5}  {finding['code']}"
-    if finding["index"] is not None:
-        line += f"  index {finding['index']}"
-    for part in ("id", "path"):
-        if finding[part] is not None:
-            line += f"  {finding[part]}"
-    line += f": {finding['message']}"
-    if finding["expected"] is not None or finding["actual"] is not None:
-        line += f" (expected {finding['expected']}, actual {finding['actual']})"
-    return line
-
-
-def safe(text: str) -> str:
-    """Return text in which everything but printable ASCII is written as an escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        c if c.isascii() and c.isprintable() else c.encode("unicode_escape").decode("ascii")
-        for c in text
-    )

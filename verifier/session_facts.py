@@ -104,7 +104,7 @@ def session_facts(p: dict[str, Any]) -> Any:
     return tuple(found) if isinstance(found, tuple) else found
 
 
-def _print(ref: dict[str, Any] | None) -> bytes:
+def ref_print(ref: dict[str, Any] | None) -> bytes:
     """Return 16 bytes that stand for a whole reference, empty for none."""
     if ref is None:
         return NO_REF
@@ -125,7 +125,7 @@ def _row(ref: dict[str, Any]) -> bytes:
 
 
 def _opening(b: dict[str, Any]) -> Opening:
-    frozen = [(one["role"], one["name"], _print(one["content"])) for one in b["frozen"]]
+    frozen = [(one["role"], one["name"], ref_print(one["content"])) for one in b["frozen"]]
     changed = tuple((one["role"], one["name"], one["change"]) for one in b.get("changed", ()))
     key = b.get("call_key")
     return Opening(
@@ -133,7 +133,7 @@ def _opening(b: dict[str, Any]) -> Opening:
         b.get("previous"),
         marshal.dumps(frozen),
         changed,
-        None if key is None else (_row(key), _print(key)),
+        None if key is None else (_row(key), ref_print(key)),
     )
 
 
@@ -148,7 +148,7 @@ def _intent(b: dict[str, Any]) -> Intent:
         b["url"],
         tuple((name, headers[name]) for name in _CALL_HEADERS if name in headers),
         None if ref is None else (_row(ref), "salted" in ref),
-        _print(ref),
+        ref_print(ref),
         _id_print(b.get("fetches")),
     )
 
@@ -159,7 +159,7 @@ def _outcome(b: dict[str, Any]) -> Outcome:
         b["status"],
         b.get("reason"),
         NO_REF if ref is None else _row(ref),
-        _print(ref),
+        ref_print(ref),
         b.get("response_headers", {}).get("content-encoding", ""),
         None if decoded is None else (decoded["sha256"], decoded["size_bytes"]),
         _id_print(b.get("response_id")),
@@ -182,7 +182,7 @@ def _closing(b: dict[str, Any]) -> Closing:
 def _witness(b: dict[str, Any]) -> Witness:
     raw = b.get("raw", {})
     cost = b.get("cost", {}).get("cost_usd")
-    return Witness(cost, _print(raw.get("request")), _print(raw.get("response")))
+    return Witness(cost, ref_print(raw.get("request")), ref_print(raw.get("response")))
 
 
 _MAKERS: dict[str, Any] = {

@@ -81,7 +81,7 @@ class Sessions:
 
     def take(self, position: int, stream: int, fact: Fact) -> None:
         """Take a statement of the six types, or a witness; others are of no concern."""
-        _, _, _, _, label, tag, parents, _, told = fact
+        _, _, _, _, label, tag, parents, _, told, _ = fact
         if tag == TAG_WITNESS:
             if parents:
                 witness = None if told is None else Witness(*told)

@@ -28,10 +28,15 @@ KEY_TYPES = frozenset(("genesis", "enrol", "rotate", "revoke"))
 SESSION_TYPES = frozenset(
     ("session_open", "intent", "outcome", "reuse", "savepoint", "session_close")
 )
-PRODUCER_TYPES = SESSION_TYPES | frozenset(
-    ("witness", "annotation", "import", "erasure", "stream_close", "export")
+STAGE_TYPES = ("insight", "transfer", "execution")
+OPERATION_TYPES = frozenset((*STAGE_TYPES, "provenance", "cross_model"))
+PRODUCER_TYPES = (
+    SESSION_TYPES
+    | OPERATION_TYPES
+    | frozenset(("witness", "annotation", "import", "erasure", "stream_close", "export"))
 )
 TYPES = KEY_TYPES | PRODUCER_TYPES
+_OWN_PARENTS = TYPES - OPERATION_TYPES - {"witness", "annotation"}
 
 
 @column_rule(lambda column: {*map(type, column)} == {int} and {*column} == {FORMAT_VERSION})
@@ -70,6 +75,8 @@ def _rule(p: Any) -> None:
     parents = p.get("parents", ())
     if len(parents) > 1 and len({parent["leaf_hash"] for parent in parents}) != len(parents):
         raise BadValue("parents: a leaf hash twice")
+    if p["type"] in _OWN_PARENTS and any("ledger" in parent for parent in parents):
+        raise BadValue(f"parents: in another ledger, of a statement of type {p['type']}")
 
 
 _stream = closed(
@@ -87,7 +94,9 @@ _payload: Check = closed(
     },
     {
         "session": label,
-        "parents": array(closed({"id": uuid7, "leaf_hash": digest}), 1, PARENTS_MAX),
+        "parents": array(
+            closed({"id": uuid7, "leaf_hash": digest}, {"ledger": digest}), 1, PARENTS_MAX
+        ),
     },
     rule=_rule,
 )

@@ -11,6 +11,7 @@ from . import layout, merkle, note, proofs
 from .errors import Refused
 from .report import plural
 from .statement import KEY_STREAM
+from .trust import pins_of
 
 if TYPE_CHECKING:
     from .audit import Audit
@@ -82,11 +83,16 @@ def conclude(a: Audit) -> None:
     report.set_axis(
         "contents", "verified" if some else "not_applicable", ", ".join(parts) if some else "none"
     )
-    links, witnesses = a.lineage.links, counts["witnesses"]
-    report.set_axis("lineage", "verified" if links else "not_applicable", plural(links, "link"))
+    links, witnesses, operations = a.lineage.links, counts["witnesses"], a.operations.summary()
+    text = plural(links, "link")
+    text += f", {operations}" if operations else ""
+    text += f", {counts['parents_outside']} outside" if counts["parents_outside"] else ""
+    some = links or a.operations.seen
+    report.set_axis("lineage", "verified" if some else "not_applicable", text)
     text = plural(witnesses, "witness")
     text += f", {plural(counts['intents'], 'call')}" if counts["sessions"] else ""
-    some = witnesses or counts["sessions"]
+    text += f", {plural(counts['stages'], 'stage')}" if counts["stages"] else ""
+    some = witnesses or counts["sessions"] or a.operations.seen
     report.set_axis("policy", "verified" if some else "not_applicable", text)
 
 
@@ -124,10 +130,11 @@ def _authenticity(a: Audit) -> None:
             check_head(a, log.head, log.head.size)
         except Refused as e:
             report.add(e, path=layout.CHECKPOINT)
-    if a.trust is None:
+    pins = pins_of(a.trust, book.genesis, a.beside if a.first else None)
+    report.pinned = bool(pins)
+    if not pins:
         report.note("unpinned", "no genesis was given from outside")
-    else:
-        pin = a.trust
+    for pin in pins:
         if book.genesis != pin.genesis:
             actual = book.genesis.hex() if book.genesis is not None else "none"
             report.note(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
 from . import note
@@ -98,6 +99,20 @@ def load_trust(given: str) -> Trust:
     if _HEX.fullmatch(given):
         return Trust(bytes.fromhex(given), None)
     return parse_trust(_read(given))
+
+
+def pins_of(
+    pins: Sequence[Trust], genesis: bytes | None, others: Container[bytes] | None
+) -> list[Trust]:
+    """Return those of the pins that a package with this genesis is held against.
+
+    A pin is for the package that has its genesis. `others` has the geneses of the packages beside
+    the first one, and is None for these: a pin of no package at all is held against the first.
+    """
+    found = [pin for pin in pins if pin.genesis == genesis]
+    if not found and others is not None:
+        found = [pin for pin in pins if pin.genesis not in others][:1]
+    return found
 
 
 def load_known_head(given: str) -> KnownHead:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import random
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -131,21 +131,28 @@ def witness(prompt: bytes = b"hello", score: float = 0.9, **change: Any) -> dict
 class Ledger:
     """Statements in order, as a producer would have made them; every step can be bent."""
 
-    def __init__(self, producers: Iterable[Key] = (PRODUCER,), salted: bool = False) -> None:
+    def __init__(
+        self,
+        producers: Iterable[Key] = (PRODUCER,),
+        salted: bool = False,
+        origin: str = ORIGIN,
+        seed: int = 7,
+    ) -> None:
+        self.origin = origin
         self.entries: list[bytes] = []
         self.ids: list[str] = []
         self.streams: dict[str, tuple[int, bytes]] = {}
         self.contents: dict[bytes, bytes] = {}
-        self._rng = random.Random(7)
-        self.log_key = LOG
+        self._rng = random.Random(seed)
+        self.log_key = LOG if origin == ORIGIN else Key(2, origin)
         self.add(
             "genesis",
             {
-                "origin": ORIGIN,
+                "origin": origin,
                 "salted": salted,
-                "authority": AUTHORITY.entry("authority"),
-                "log": LOG.entry("log"),
-                "producers": [key.entry("producer") for key in producers],
+                "authority": AUTHORITY.entry("authority", origin),
+                "log": self.log_key.entry("log", origin),
+                "producers": [key.entry("producer", origin) for key in producers],
             },
             stream="keys",
             key=AUTHORITY,
@@ -167,7 +174,7 @@ class Ledger:
         stream: str = "run-1/main",
         key: Key = PRODUCER,
         session: str | None = None,
-        parents: list[int] | None = None,
+        parents: Sequence[int | dict[str, Any]] | None = None,
         change: Callable[[dict[str, Any]], None] | None = None,
     ) -> int:
         """Append a statement and return its index."""
@@ -182,7 +189,7 @@ class Ledger:
         if seq:
             place["prev"] = prev
         elif kind != "genesis":
-            place["ledger"] = {"origin": ORIGIN, "genesis": self.genesis}
+            place["ledger"] = {"origin": self.origin, "genesis": self.genesis}
         payload: dict[str, Any] = {
             "vif": 1,
             "type": kind,
@@ -194,15 +201,20 @@ class Ledger:
         if session is not None:
             payload["session"] = session
         if parents is not None:
-            payload["parents"] = [
-                {"id": self.ids[p], "leaf_hash": leaf_hash(self.entries[p])} for p in parents
-            ]
+            payload["parents"] = [p if isinstance(p, dict) else self.named(p) for p in parents]
         if change is not None:
             change(payload)
         self.entries.append(frame(key, stream, encode(payload)))
         self.ids.append(ident)
         self.streams[stream] = (seq + 1, leaf_hash(self.entries[-1]))
         return index
+
+    def named(self, index: int, ledger: Ledger | None = None) -> dict[str, Any]:
+        """A statement as a parent; with another ledger, as a parent in that one."""
+        there = ledger if ledger is not None else self
+        leaf = leaf_hash(there.entries[index])
+        found: dict[str, Any] = {"id": there.ids[index], "leaf_hash": leaf}
+        return found | {"ledger": there.genesis} if ledger is not None else found
 
     def content(self, data: bytes) -> bytes:
         """Keep archived bytes and return them."""
@@ -215,7 +227,7 @@ class Ledger:
     def checkpoint(self, size: int | None = None, key: Key | None = None) -> bytes:
         key = key or self.log_key
         size = size or len(self.entries)
-        body = f"{ORIGIN}\n{size}\n{base64.b64encode(self.root(size)).decode()}\n".encode()
+        body = f"{self.origin}\n{size}\n{base64.b64encode(self.root(size)).decode()}\n".encode()
         key_id = sha(key.name.encode() + b"\n\x01" + key.public)[:4]
         line = base64.b64encode(key_id + key.sign(body)).decode()
         return body + f"\n\u2014 {key.name} {line}\n".encode()
@@ -358,17 +370,17 @@ def package(
         kept.append(ledger.add("export", body, stream="export"))
     kept = [i for i in kept if i not in set(drop)]
     files |= log_files(ledger) if kind == "ledger" else proved_files(ledger, kept, consistency)
-    return bag(files)
+    return bag(files, ledger.origin)
 
 
-def bag(files: dict[str, bytes]) -> dict[str, bytes]:
+def bag(files: dict[str, bytes], origin: str = ORIGIN) -> dict[str, bytes]:
     """Make bag-info and manifests anew over the other files."""
     for name in ("bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt"):
         files.pop(name, None)
     data = {p: d for p, d in files.items() if p.startswith("data/")}
     files["bagit.txt"] = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
     files["bag-info.txt"] = (
-        f"Bagging-Date: 2026-11-20\nExternal-Identifier: {ORIGIN}\n"
+        f"Bagging-Date: 2026-11-20\nExternal-Identifier: {origin}\n"
         f"Payload-Oxum: {sum(map(len, data.values()))}.{len(data)}\n"
         "Bag-Software-Agent: vif-ledger\n"
     ).encode()

@@ -69,7 +69,7 @@ def test_sound_ledger_verifies(sound: tuple[build.Ledger, Files], tmp_path: Path
         "statements": 10, "streams": 4, "keys": 3, "files": len(files), "content_references": 6,
         "content_checked": 6, "content_withheld": 0, "content_erased": 0, "parents": 6,
         "witnesses": 6, "sessions": 0, "intents": 0, "answered": 0, "failed": 0, "unknown": 0,
-        "reused": 0,
+        "reused": 0, "operations": 0, "operations_open": 0, "stages": 0, "parents_outside": 0,
     }  # fmt: skip
     axes = report.to_dict()["axes"]
     assert {a: axes[a]["status"] for a in AXES} == {
@@ -864,7 +864,8 @@ def test_exit_codes(sound: tuple[build.Ledger, Files], tmp_path: Path) -> None:
     assert (report["vif_report"], report["verdict"], report["exit_code"]) == (1, "failed", 1)
     assert " ".join(report) == (
         "vif_report verifier verified_at package verdict exit_code origin genesis size root "
-        "selection pinned known_head counts axes findings finding_counts not_checked"
+        "selection pinned known_head counts axes findings finding_counts not_checked "
+        "lineage beside"
     )
     trust = tmp_path / "trust.json"
     trust.write_text("{}")
@@ -951,7 +952,12 @@ def test_package_vectors(folder: Path) -> None:
     package = folder / "package"
     if not package.exists():
         package = folder / "package.zip"
-    report = verify_package(package, trust=case.get("trust"), known_head=case.get("known_head"))
+    report = verify_package(
+        package,
+        trust=case.get("trust"),
+        known_head=case.get("known_head"),
+        beside=[folder / name for name in case.get("beside", ())],
+    )
     found = {kind: {c for c in codes(report) if CODES[c][0] == kind} for kind in SEVERITIES}
     if case["expect"] == "ok":
         assert not found["fail"] | found["fatal"]

@@ -14,6 +14,7 @@ from verifier import cbor, content, cose, ed25519, merkle, note, proofs, trust
 from verifier.bodies import BODIES
 from verifier.calls import call_digest
 from verifier.content import check_ref
+from verifier.derivations import of_itself
 from verifier.errors import Fatal, Refused, VifError
 from verifier.events import take_key_event
 from verifier.judging import judge
@@ -115,6 +116,8 @@ def run_body(case: Case, folder: Path) -> None:
     BODIES[case["type"]](value)
     for ref in marked:
         check_ref(ref)
+    for differs in of_itself(case["type"], value):
+        raise differs
     if case["type"] == "witness":
         from verifier.policy import mismatches
 

@@ -1,0 +1,85 @@
+"""The report for a terminal: lines of printable ASCII (specs/08)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .errors import AXES
+from .report import Report, plural
+
+
+def to_text(report: Report) -> str:
+    """Return a report, with those of the packages beside, in which nothing can act."""
+    lines = [*_report(report)]
+    if report.lineage is not None:
+        lines += _lineage(report.lineage)
+    for other in report.beside or ():
+        lines.append(f"beside  {safe(other.package)}")
+        lines += [f"  {line}" for line in _report(other)]
+    return "\n".join(lines) + "\n"
+
+
+def _report(report: Report) -> Iterator[str]:
+    statements = plural(report.counts["statements"], "statement")
+    yield f"{report.verdict.upper()}  {safe(report.origin or '(no origin)')}  {statements}"
+    if report.size is not None and report.root is not None:
+        yield f"  head  {report.size}:{report.root.hex()}"
+    for axis in AXES:
+        status = report.status(axis).replace("_", " ")
+        summary = safe(report.summaries.get(axis, ""))
+        yield f"  {axis:<13} {status:<14} {summary}".rstrip()
+    findings = report.findings
+    for finding in findings:
+        yield "  " + safe(finding_line(finding))
+    total = sum(report.finding_counts.values())
+    if total > len(findings):
+        yield f"  ({plural(total, 'finding')}, {len(findings)} shown)"
+    for sentence in report.not_checked:
+        yield f"  not checked: {safe(sentence)}"
+
+
+def _lineage(lineage: dict[str, Any]) -> Iterator[str]:
+    """Yield one line for each statement that another rests on."""
+    of, genesis = lineage["of"], lineage["of"]["genesis"]
+    ancestors, outside = lineage["ancestors"], lineage["outside"]
+    count = plural(len(ancestors), "statement")
+    yield f"lineage of {_statement(of)}: {count}, {len(outside)} not at hand"
+    for one in ancestors:
+        if one["genesis"] != genesis:
+            genesis = one["genesis"]
+            yield f"  ledger {genesis}"
+        yield f"  {_statement(one)}"
+    for one in outside:
+        ledger = "" if one["genesis"] is None else f"  ledger {one['genesis']}"
+        yield f"  not at hand  {one['id']}  leaf hash {one['leaf_hash']}{ledger}"
+    if lineage["cut"]:
+        yield "  (there are more)"
+
+
+def _statement(one: dict[str, Any]) -> str:
+    return f"{one['index']:>8}  {one['type'] or '(unreadable)':<13} {one['id'] or ''}".strip()
+
+
+def finding_line(finding: dict[str, Any]) -> str:
+    """Return a finding as one line."""
+    line = f"{finding['severity']:<5}  {finding['code']}"
+    if finding["index"] is not None:
+        line += f"  index {finding['index']}"
+    for part in ("id", "path"):
+        if finding[part] is not None:
+            line += f"  {finding[part]}"
+    line += f": {finding['message']}"
+    if finding["expected"] is not None or finding["actual"] is not None:
+        line += f" (expected {finding['expected']}, actual {finding['actual']})"
+    return line
+
+
+def safe(text: str) -> str:
+    """Return text in which everything but printable ASCII is written as an escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c if c.isascii() and c.isprintable() else c.encode("unicode_escape").decode("ascii")
+        for c in text
+    )
