@@ -75,6 +75,7 @@ def stage_fields(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "operation": draw(operations),
         "label": draw(labels),
+        "made_with": draw(counts),
         "usage": draw(usages()),
         "started_at": began,
         "ended_at": ended,

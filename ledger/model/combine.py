@@ -8,13 +8,13 @@ plain map that one is read from.
 >>> when = {"started_at": "2026-11-20T09:00:00.000000Z", "ended_at": "2026-11-20T09:00:01.500000Z"}
 >>> name = OperationId(name="review", number=1)
 >>> insight = Insight(operation=name, label="1", model_id="large", output=output,
-...                   usage=Usage(operations=1, priced=0), **when)
+...                   made_with=1, usage=Usage(operations=1, priced=0), **when)
 >>> handed = transfer(insight, operation=name, label="1", target=Party(model_id="small"),
-...                   usage=Usage(operations=0, priced=0), **when)
+...                   made_with=0, usage=Usage(operations=0, priced=0), **when)
 >>> handed.source.model_id, handed.content == output, handed.completeness
 ('large', True, 1.0)
 >>> done = Execution(operation=name, label="1", model_id="small", output=output,
-...                  usage=Usage(operations=1, priced=0), **when)
+...                  made_with=1, usage=Usage(operations=1, priced=0), **when)
 >>> whole = combine(
 ...     name, [("insight", insight), ("transfer", handed), ("execution", done)])
 >>> whole.cost.operations, whole.duration_ms

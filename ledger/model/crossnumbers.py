@@ -2,7 +2,7 @@
 
 | number | rule |
 |---|---|
-| `usage` of a stage | sums over its own parents, `usage` |
+| `usage` of a stage | sums over what it was made with, in order |
 | `compression_ratio` | content bytes / delivered bytes |
 | `completeness` | 1.0 without delivered, else atoms delivered / atoms of the source |
 | `breakdown.k`, `total_usd`, `tokens` | sums over what is there, in order |
@@ -80,11 +80,12 @@ def smallest(values: Iterable[Number]) -> Number:
 
 
 def usage(parents: Iterable[tuple[str, PartBody] | None]) -> Usage:
-    """Return what a stage's own parents cost, given as (type, body) in order.
+    """Return what a stage cost, from the parents that it was made with as (type, body) in order.
 
-    None stands for a parent that does not count, such as one in another ledger; parents of other
-    types than `witness` and `cross_model` do not count either. US dollars and tokens. Raises
-    `RecordError` `body_invalid` for more operations than a count can say.
+    Parents that it only builds on are not given. None stands for one that does not count, such as
+    one in another ledger; other types than `witness` and `cross_model` do not count either. US
+    dollars and tokens. Raises `RecordError` `body_invalid` for more operations than a count can
+    say.
     """
     operations = priced = 0
     costs: list[float] = []

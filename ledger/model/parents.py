@@ -7,7 +7,7 @@ from ledger.model.base import Body
 from ledger.model.crossmodel import CrossModel
 from ledger.model.provenance import Provenance
 from ledger.model.session import Intent, Outcome, Reuse, SessionClose, SessionOpen
-from ledger.model.stages import Execution, Transfer
+from ledger.model.stages import Execution, Insight, Transfer
 
 
 def check_parents(body: Body, parents: int) -> None:
@@ -24,8 +24,12 @@ def check_parents(body: Body, parents: int) -> None:
             wanted = body.calls
         case Outcome() | SessionClose():
             wanted = 1
-        case Transfer() | Execution():
-            wanted = max(1, parents)
+        case Transfer():
+            wanted = max(body.made_with + 1, parents)
+        case Execution():
+            wanted = max(1, body.made_with, parents)
+        case Insight():
+            wanted = max(body.made_with, parents)
         case Provenance():
             wanted = len(body.steps)
         case CrossModel():

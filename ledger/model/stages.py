@@ -22,14 +22,18 @@ from ledger.model.operation import (
     Trace,
     Usage,
 )
-from ledger.model.values import Amount, Label, Name, Ratio, Ref
+from ledger.model.values import Amount, Count, Label, Name, Ratio, Ref
 
 
 class Stage(Rated, Spanned, Body):
-    """What every stage says, whatever its type."""
+    """What every stage says, whatever its type.
+
+    The last `made_with` of its parents are what it was made with; it builds on those before.
+    """
 
     operation: OperationId
     label: Label
+    made_with: Count
     usage: Usage
     metadata: Metadata | None = None
     trace: Trace | None = None

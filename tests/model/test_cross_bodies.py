@@ -117,8 +117,12 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
 
 ALLOWED: list[tuple[str, dict[str, Any], set[int]]] = [
     ("insight", cross_lab.insight(), {0, 1, 2, 3, 4}),
+    ("insight", cross_lab.insight() | {"made_with": 3}, {3, 4}),
     ("transfer", cross_lab.transfer(), {1, 2, 3, 4}),
+    ("transfer", cross_lab.transfer() | {"made_with": 2}, {3, 4}),
     ("execution", cross_lab.execution(), {1, 2, 3, 4}),
+    ("execution", cross_lab.execution() | {"made_with": 3}, {3, 4}),
+    ("execution", cross_lab.execution() | {"made_with": 2**63 - 1}, set()),
     ("provenance", cross_lab.full_provenance(), {3}),
     ("cross_model", cross_lab.combination(), {4}),
 ]
@@ -128,7 +132,10 @@ ALLOWED: list[tuple[str, dict[str, Any], set[int]]] = [
 def test_the_number_of_parents(
     log: Ledger, kind: str, body: dict[str, Any], allowed: set[int]
 ) -> None:
-    """Provenance and combination have as many as they say, transfer and execution at least one."""
+    """Provenance and combination have as many as they say.
+
+    Transfer and execution have at least one, and each stage as many as it was made with.
+    """
     parents = [log.append("annotation", {"kind": "note"}, parents=[log[0]]) for _ in range(4)]
     for number in range(5):
         if number in allowed:

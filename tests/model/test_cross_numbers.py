@@ -181,7 +181,7 @@ def test_a_transfer_is_made_from_its_source() -> None:
     """Source, content, ratio and completeness follow; a wrong one is refused."""
     source = model.Insight(**cross_lab.full_insight())
     fields = {key: cross_lab.transfer()[key] for key in (
-        "operation", "label", "usage", "started_at", "ended_at")}  # fmt: skip
+        "operation", "label", "made_with", "usage", "started_at", "ended_at")}  # fmt: skip
     target = model.Party(model_id="small-model")
     whole = combine.transfer(source, target=target, **fields)
     assert (whole.completeness, whole.compression_ratio) == (1.0, None)

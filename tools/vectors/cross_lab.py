@@ -24,8 +24,8 @@ SPAN = {"started_at": BEGAN, "ended_at": ENDED}
 def insight() -> Body:
     """The smallest insight."""
     return {"operation": dict(OPERATION), "label": "1", "model_id": "large-model",
-            "output": lab.ref("six sevens"), "usage": {"operations": 0, "priced": 0},
-            **SPAN}  # fmt: skip
+            "output": lab.ref("six sevens"), "made_with": 0,
+            "usage": {"operations": 0, "priced": 0}, **SPAN}  # fmt: skip
 
 
 def full_insight() -> Body:
@@ -36,6 +36,7 @@ def full_insight() -> Body:
         "model_version": "2026-07-18",
         "context": lab.ref("What is 6 times 7?"),
         "atoms": ["six", "sevens"],
+        "made_with": 3,
         "usage": {"operations": 3, "priced": 2, "cost_usd": 0.25, "tokens": 1200},
         "metadata": dict(METADATA),
         "trace": dict(TRACE),
@@ -74,6 +75,7 @@ def full_transfer() -> Body:
         "accuracy": 0.9,
         "checks": [dict(check) for check in CHECKS],
         "latency_ms": 12.5,
+        "made_with": 1,
         "usage": {"operations": 1, "priced": 1, "cost_usd": 0.125},
         "metadata": dict(METADATA),
         "trace": dict(TRACE),
