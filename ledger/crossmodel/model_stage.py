@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ledger.crossmodel.stage import Rating, Stage, counting
+from ledger.crossmodel.stage import Rating, Stage
 from ledger.drafts import Archived, ParentLike
 from ledger.errors import ContentError, RecordError
 from ledger.formats.containing import contained
@@ -18,7 +18,6 @@ from ledger.formats.content import ContentRef, from_cbor
 from ledger.formats.payload import Parent, Payload
 from ledger.model import Body, Execution, Insight
 from ledger.model.archive import Content
-from ledger.model.crossnumbers import usage
 from ledger.reader import Entry
 
 if TYPE_CHECKING:
@@ -67,8 +66,8 @@ class ModelStage(Stage):
     def _same(self) -> bool:
         return self.output is None or self._is_recorded(self.output, "output")
 
-    def _take_from(self, calls: Mapping[str, Payload]) -> None:
-        bodies = [one.body for one in calls.values() if _is_call(one)]
+    def _take_from(self, made: Sequence[Payload]) -> None:
+        bodies = [one.body for one in made if _is_call(one)]
         if self.output is None:
             refs = [body["output"].get("output_hash") for body in bodies]
             given = [ref for ref in refs if ref is not None]
@@ -87,7 +86,7 @@ class ModelStage(Stage):
             self._take_confidence(bodies)
 
     def _check_model(self, models: Sequence[Mapping[str, Any]]) -> None:
-        """Compare with what all calls among the parents say, and take the version from them."""
+        """Compare with what the calls say, and take the version from them."""
         own = [model for model in models if self.model in [model.get(name) for name in _NAMES]]
         if models and not own:
             asked = ", ".join(sorted({str(model["model_id"]) for model in models}))
@@ -117,18 +116,17 @@ class ModelStage(Stage):
             self.confidence = least["confidence_score"]
             self.confidence_method = least["confidence_method"]
 
-    def _fields(self, parents: Sequence[Payload | None]) -> tuple[dict[str, Any], list[Archived]]:
+    def _fields(self, made: Sequence[Payload]) -> tuple[dict[str, Any], list[Archived]]:
         contents: list[Archived] = []
         assert self.output is not None  # _take_from has seen to it
-        self._check_model([one.body["model"] for one in parents if one and _is_call(one)])
+        self._check_model([one.body["model"] for one in made if _is_call(one)])
         fields = {
-            **self._common(),
+            **self._common(made),
             "model_id": self.model,
             "model_version": self.model_version,
             "output": self._archive(self.output, contents),
             "context": None if self.context is None else self._archive(self.context, contents),
             "atoms": tuple(self.atoms) if self.atoms else None,
-            "usage": usage(counting(parents)),
         }
         return fields, contents
 
@@ -138,8 +136,10 @@ class InsightStage(ModelStage):
 
     kind = "insight"
 
-    def _build(self, parents: Sequence[Payload | None]) -> tuple[Body, list[Archived]]:
-        fields, contents = self._fields(parents)
+    def _build(
+        self, based: Sequence[Payload | None], made: Sequence[Payload]
+    ) -> tuple[Body, list[Archived]]:
+        fields, contents = self._fields(made)
         return Insight(**fields), contents
 
 
@@ -152,13 +152,15 @@ class ExecutionStage(ModelStage):
     def _first(self) -> list[Parent]:
         return [transfer.parent for transfer in self.transfers]
 
-    def _build(self, parents: Sequence[Payload | None]) -> tuple[Body, list[Archived]]:
-        fields, contents = self._fields(parents)
-        contexts = [from_cbor(ref) for ref in contexts_of(fields["context"], parents)]
+    def _build(
+        self, based: Sequence[Payload | None], made: Sequence[Payload]
+    ) -> tuple[Body, list[Archived]]:
+        fields, contents = self._fields(made)
+        contexts = [from_cbor(ref) for ref in contexts_of(fields["context"], made)]
         known = {transfer.id: transfer.content for transfer in self.transfers}
         handed = {transfer.id: transfer.body for transfer in self.transfers}
         # A transfer is one also where it is only named among the parents.
-        handed |= {one.id: one.body for one in parents if one and one.type == "transfer"}
+        handed |= {one.id: one.body for one in based if one and one.type == "transfer"}
         for identity, body in handed.items():
             self._check_target(body["target"], contexts)
             given = known.get(identity)
@@ -195,11 +197,9 @@ class ExecutionStage(ModelStage):
             return False  # a prompt that was erased
 
 
-def contexts_of(
-    context: ContentRef | None, parents: Sequence[Payload | None]
-) -> list[dict[str, Any]]:
-    """The contexts of a stage: its own, and the prompts of the witnesses among its parents."""
-    prompts = [one.body["data"]["prompt_hash"] for one in parents if one and one.type == "witness"]
+def contexts_of(context: ContentRef | None, made: Sequence[Payload]) -> list[dict[str, Any]]:
+    """The contexts of a stage: its own, and the prompts of the witnesses it was made with."""
+    prompts = [one.body["data"]["prompt_hash"] for one in made if one.type == "witness"]
     return prompts if context is None else [context.to_cbor(), *prompts]
 
 

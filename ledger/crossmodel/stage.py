@@ -13,7 +13,6 @@ that runs all the same is answered from the archive and has to give the same out
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,20 +21,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
 from ledger.drafts import Archived, Draft, ParentLike
-from ledger.errors import LogError, RecordError, SessionError
+from ledger.errors import RecordError, SessionError
 from ledger.formats.content import ContentRef, from_cbor
 from ledger.formats.handover import Handover, TraceParent, tracestate
 from ledger.formats.payload import PARENTS_MAX, Parent, Payload
 from ledger.model import Body
 from ledger.model.archive import Content, media
+from ledger.model.crossnumbers import usage
 from ledger.model.uncertainty import ConfidenceMethod
 from ledger.reader import Entry
-from ledger.session.lineage import About, Frame, at, here, unique
+from ledger.session.lineage import About, Frame, at, here
 
 if TYPE_CHECKING:
     from ledger.crossmodel.operation import Operation
 
-__all__ = ["Rating", "Stage", "counting"]
+__all__ = ["Rating", "Stage"]
 
 
 class Rating(TypedDict, total=False):
@@ -138,6 +138,11 @@ class Stage:
         """The signed statement for another ledger, where `Operation.join` takes it."""
         return Handover(self._operation.log.genesis, self.entry.statement)
 
+    def include(self, *statements: ParentLike) -> None:
+        """Count statements that were not recorded through the session as made in the stage."""
+        for statement in statements:
+            self._made.add(self._operation.named(statement))
+
     # The block
 
     def __enter__(self) -> Self:
@@ -188,19 +193,19 @@ class Stage:
         if self._recorded is not None:
             self._check_same()
             return self
-        log = self._operation.log
-        calls = {parent.id: log.by_id(parent.id).payload for parent in self._made.witnesses}
-        self._take_from(calls)
-        parents = unique([*self._first(), *self._made.witnesses, *self._parents])
-        if len(parents) > PARENTS_MAX:
+        made = self._made.witnesses
+        inside = [self._operation.log.by_id(parent.id).payload for parent in made]
+        self._take_from(inside)
+        before = dict.fromkeys([*self._first(), *self._parents])
+        based = [parent for parent in before if parent not in made]
+        named = [*based, *made]
+        if len(named) > PARENTS_MAX:
             raise RecordError(
                 "body_invalid",
-                f"{self} rests on {len(parents)} statements, at most {PARENTS_MAX} are possible",
-                hint="divide its work into several stages, or record functions in it as steps",
+                f"{self} rests on {len(named)} statements, at most {PARENTS_MAX} are possible",
+                hint="divide its work into several stages",
             )
-        named = [parent for parent in parents if isinstance(parent, Parent)]
-        payloads = [self._payload(parent, calls) for parent in named]
-        body, contents = self._build(payloads)
+        body, contents = self._build([self._payload(parent) for parent in based], inside)
         draft = Draft(self.kind, body, tuple(named), tuple(contents))
         self._recorded = self._operation.append_stage(self, draft)
         return self
@@ -221,10 +226,13 @@ class Stage:
     def _given(self) -> Mapping[str, Any]:
         raise NotImplementedError
 
-    def _take_from(self, calls: Mapping[str, Payload]) -> None:
-        """Take from its calls what was not said."""
+    def _take_from(self, made: Sequence[Payload]) -> None:
+        """Take from what it was made with what was not said."""
 
-    def _build(self, parents: Sequence[Payload | None]) -> tuple[Body, list[Archived]]:
+    def _build(
+        self, based: Sequence[Payload | None], made: Sequence[Payload]
+    ) -> tuple[Body, list[Archived]]:
+        """Body and contents, of what it builds on (None in another ledger) and was made with."""
         raise NotImplementedError
 
     def _same(self) -> bool:
@@ -233,7 +241,7 @@ class Stage:
 
     # Parts of bodies
 
-    def _common(self) -> dict[str, Any]:
+    def _common(self, made: Sequence[Payload]) -> dict[str, Any]:
         """The fields that all stages have."""
         now = self._operation.log.now()
         started = min(self._started or now, now)  # a clock may be set back
@@ -245,6 +253,8 @@ class Stage:
             "confidence_method": (self.confidence_method or "heuristic") if confident else None,
             "quality": self.quality,
             "quality_method": (self.quality_method or "stated") if rated else None,
+            "made_with": len(made),
+            "usage": usage([(one.type, one.body) for one in made]),
             "started_at": started,
             "ended_at": now,
             "metadata": dict(self.metadata) if self.metadata else None,
@@ -281,20 +291,9 @@ class Stage:
                 hint="use another name for the operation, or skip the block unless it is needed",
             )
 
-    def _payload(self, parent: Parent, known: Mapping[str, Payload]) -> Payload | None:
+    def _payload(self, parent: Parent) -> Payload | None:
         """What an own parent says; None for one in another ledger."""
-        if parent.ledger is not None:
-            return None
-        if parent.id in known:
-            return known[parent.id]
-        with contextlib.suppress(LogError):
-            return self._operation.log.by_id(parent.id).payload
-        return None
+        return None if parent.ledger is not None else self._operation.log.by_id(parent.id).payload
 
     def __str__(self) -> str:
         return f"{self.kind} {self.label} of {self._operation}"
-
-
-def counting(parents: Sequence[Payload | None]) -> list[tuple[str, dict[str, Any]] | None]:
-    """Parents as `usage` counts them: type and body, None for one in another ledger."""
-    return [None if one is None else (one.type, one.body) for one in parents]

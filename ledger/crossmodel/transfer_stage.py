@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ledger.crossmodel.stage import Rating, Stage, counting
+from ledger.crossmodel.stage import Rating, Stage
 from ledger.drafts import Archived, ParentLike
 from ledger.errors import RecordError
 from ledger.formats.content import ContentRef
@@ -20,7 +20,6 @@ from ledger.formats.payload import Parent, Payload
 from ledger.model import Body, Check, Party
 from ledger.model.archive import Content
 from ledger.model.combine import transfer
-from ledger.model.crossnumbers import usage
 from ledger.reader import Entry
 
 if TYPE_CHECKING:
@@ -92,7 +91,9 @@ class TransferStage(Stage):
     def _first(self) -> list[Parent]:
         return [self.source.parent]
 
-    def _build(self, parents: Sequence[Payload | None]) -> tuple[Body, list[Archived]]:
+    def _build(
+        self, based: Sequence[Payload | None], made: Sequence[Payload]
+    ) -> tuple[Body, list[Archived]]:
         if self.target is None:
             raise RecordError("body_invalid", f"{self} has no target", hint="name it: target=…")
         contents: list[Archived] = []
@@ -113,8 +114,7 @@ class TransferStage(Stage):
             accuracy=self.accuracy,
             checks=tuple(Check(**one) for one in self._checks) or None,
             latency_ms=self.latency_ms,
-            usage=usage(counting(parents)),
-            **self._common(),
+            **self._common(made),
         )
         return body, contents
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from ledger import Ledger, RecordError, SessionError
+from ledger.crossmodel.operation import Operation
 from ledger.formats.content import from_cbor
 from tests.crossmodel.lab import (
     CHEAP,
@@ -262,3 +263,56 @@ def test_a_salted_ledger_has_operations_too(place: Place) -> None:
             assert transfer.payload.body["content"] == insight_.payload.body["output"]
             assert transfer.payload.body["content"]["salted"]
     assert problems(place.path) == []
+
+
+def test_what_a_stage_builds_on_is_not_paid_again(log: Ledger) -> None:
+    """An earlier operation, and a call made elsewhere, are parents and cost nothing here."""
+    with session(log) as run:
+        first = review(run, "first", "ravens")
+        (_, worked) = entries(log, "witness")
+        with run.cross_model("second", insight=STRONG, execution=CHEAP) as operation:
+            with operation.insight(parents=[first, worked.id]) as insight:
+                think(run, "swans")
+            with operation.transfer(insight) as handed:
+                pass
+            with operation.execute(handed):
+                work(run, handed.text)
+    said = stages(log, "insight")[1].payload
+    assert [parent.id for parent in said.parents[:2]] == [first.id, worked.id]
+    assert said.body["made_with"] == 1
+    assert said.body["usage"]["operations"] == 1
+    whole = stages(log, "cross_model")[1].payload.body
+    assert whole["cost"]["operations"] == 2
+
+
+def test_a_chain_of_operations_costs_what_its_calls_cost(log: Ledger) -> None:
+    """However long it is, and however often one builds on several before it."""
+    with session(log) as run:
+        before: list[Operation] = []
+        for number in range(12):
+            with run.cross_model("chain", insight=STRONG, execution=CHEAP) as operation:
+                with operation.insight(parents=before[-2:]) as insight:
+                    think(run, str(number))
+                with operation.transfer(insight) as handed:
+                    pass
+                with operation.execute(handed):
+                    work(run, f"{handed.text} {number}")
+            before.append(operation)
+    costs = [one.payload.body["cost"]["operations"] for one in stages(log, "cross_model")]
+    assert costs == [2] * 12
+
+
+def test_what_was_recorded_by_other_means_can_be_counted(log: Ledger) -> None:
+    """`include` takes in what did not go through the session."""
+    with session(log) as run, run.cross_model("x", insight=STRONG, execution=CHEAP) as operation:
+        receipt = log.record(
+            model=STRONG, prompt="p", output="Drop it.", cost_usd=0.5, price_table="by hand"
+        )
+        with operation.insight() as insight:
+            insight.include(receipt)
+        assert insight.text == "Drop it."
+        assert insight.body["usage"]["cost_usd"] == 0.5
+        with operation.transfer(insight) as handed:
+            pass
+        with operation.execute(handed):
+            work(run, handed.text)

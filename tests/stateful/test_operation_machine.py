@@ -86,15 +86,26 @@ class Operations(RuleBasedStateMachine):
         log = ledger.open(path, keys=keys)
         return Side(log, log.session(f"session/{number}"))
 
-    def _parents(self, data: st.DataObject, *fitting: str) -> list[Parent]:
-        """Statements to build on; of calls, and of transfers, those that fit."""
-        fit = [one for one, of in self.known if not fitting or of in (None, *fitting)]
+    def _parents(self, data: st.DataObject, *, transfers: bool = True) -> list[Parent]:
+        """Statements of any ledger to build on."""
+        fit = [one for one, of in self.known if transfers or of != "transfer"]
+        return self._chosen(data, fit)
+
+    def _calls(self, data: st.DataObject, side: Side, model: str) -> list[Parent]:
+        """Calls of this ledger to a model, to have been made with."""
+        own = side.log.genesis
+        return self._chosen(
+            data, [one for one, of in self.known if (one.ledger, of) == (own, model)]
+        )
+
+    @staticmethod
+    def _chosen(data: st.DataObject, fit: list[Parent]) -> list[Parent]:
         if not fit:
             return []
         return data.draw(st.lists(st.sampled_from(fit), max_size=CHOSEN_MAX, unique=True))
 
-    def _take(self, side: Side, statement: Any, model: str | None = None) -> None:
-        self.known.append((Parent(statement.id, statement.leaf_hash, side.log.genesis), model))
+    def _take(self, side: Side, statement: Any, of: str | None = None) -> None:
+        self.known.append((Parent(statement.id, statement.leaf_hash, side.log.genesis), of))
 
     def _text(self) -> str:
         self.texts += 1
@@ -123,7 +134,7 @@ class Operations(RuleBasedStateMachine):
         side = self._side(data)
         side.begun += 1
         name = f"operation-{side.begun}"
-        operation = side.run.cross_model(name, parents=self._parents(data, "none"))
+        operation = side.run.cross_model(name, parents=self._parents(data))
         side.growing.append(Growing(operation, name))
 
     @precondition(lambda self: any(side.growing for side in self.sides))
@@ -135,9 +146,10 @@ class Operations(RuleBasedStateMachine):
         side, growing = found_
         label = f"i{len(growing.made)}"
         with growing.operation.insight(
-            label, model=model, parents=self._parents(data, model, "transfer"), quality=0.5
+            label, model=model, parents=self._parents(data), quality=0.5
         ) as stage:
             stage.output = self._text()
+            stage.include(*self._calls(data, side, model))
         growing.models[label] = "insight", stage
         growing.made.append(("insight", label, ()))
         self._take(side, stage)
@@ -176,10 +188,15 @@ class Operations(RuleBasedStateMachine):
         handed = [growing.transfers[label][1] for label in chosen]
         label = f"e{len(growing.made)}"
         with growing.operation.execute(
-            *handed, label=label, model=model, parents=self._parents(data, model), quality=0.25
+            *handed,
+            label=label,
+            model=model,
+            parents=self._parents(data, transfers=False),
+            quality=0.25,
         ) as stage:
             stage.context = " and ".join(one.text for one in handed)
             stage.output = self._text()
+            stage.include(*self._calls(data, side, model))
         growing.models[label] = "execution", stage
         growing.made.append(("execution", label, tuple(chosen)))
         self._take(side, stage)
