@@ -54,6 +54,8 @@ def _export_rule(b: Any) -> None:
     selection = b["selection"]
     kind = selection["kind"]
     iff("session" in selection, kind == "session", "selection.session")
+    if selection["start"] > selection["end"] or (selection["start"] and kind != "range"):
+        raise BadValue("selection: start is beyond end, or not 0")
     ids = [stream["id"] for stream in b["streams"]]
     if any(a >= z for a, z in pairwise(ids)):
         raise BadValue("streams: not in bytewise order of id, or one twice")

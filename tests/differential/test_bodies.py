@@ -79,13 +79,6 @@ def both_bodies(kind: str, body: Any) -> Outcome | None:
     if not data.accepted or type(body) is not dict:
         return None
     mine, yours = outcome(ledger_body, kind, data.value), outcome(verifier_body, kind, data.value)
-    if mine.code == "export_invalid":
-        # The page gives this code to what the verifier finds with the package at hand.
-        assert kind == "export"
-        selection = body["selection"]
-        late = selection["start"] > selection["end"] or selection["start"]
-        assert yours.code in ("export_invalid", "body_invalid") or late, (mine, yours)
-        return mine
     assert (mine.accepted, mine.code) == (yours.accepted, yours.code), (mine, yours)
     return mine
 

@@ -24,9 +24,10 @@ def test_case(file: Path) -> None:
     case = json.loads(file.read_text())
     folder = file.parent / "package"
     arguments = ["--json"]
-    for option, name in (("--trust", "trust"), ("--known-head", "known_head")):
-        if case[name] is not None:
-            arguments += [option, case[name]]
+    pins = case["trust"] if isinstance(case["trust"], list) else [case["trust"]]
+    heads, beside = [case["known_head"]], [str(file.parent / one) for one in case.get("beside", ())]
+    for option, given in (("--trust", pins), ("--known-head", heads), ("--beside", beside)):
+        arguments += [part for one in given if one is not None for part in (option, one)]
     ran = verify(folder if folder.is_dir() else file.parent / "package.zip", *arguments)
     assert ran.returncode == case["exit_code"], ran.stdout + ran.stderr
     findings = json.loads(ran.stdout)["findings"]
