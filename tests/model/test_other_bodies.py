@@ -65,7 +65,8 @@ GOOD: dict[str, dict[str, Any]] = {
 STAGE: dict[str, Any] = {
     "operation": {"name": "review", "number": 1},
     "label": "1",
-    "made_with": 0, "usage": {"operations": 0, "priced": 0},
+    "made_with": 0,
+    "usage": {"operations": 0, "priced": 0},
     "started_at": "2026-11-20T09:00:00.000000Z",
     "ended_at": "2026-11-20T09:00:00.000000Z",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from ledger.formats import cbor, cose
@@ -118,21 +119,36 @@ class Operating(Telling):
 
     def _stage(self, kind: str, body: Body, parents: Sequence[Told], change: Body,
                where: Body) -> int:  # fmt: skip
-        """Append a stage that ends when it is told and began with the statement before."""
+        """Append a stage that ends when it is told and began with the statement before.
+
+        What it was made with are `made` of its parents, the last ones: if that is not said, the
+        calls and combinations at the end.
+        """
         index = len(self.log.statements)
-        counted = [self._known(one) if isinstance(one, int) else None for one in parents]
+        made = where.pop("made", None)
+        if made is None:
+            made = self._made_with(parents[1:] if kind == "transfer" else parents)
+        inside = parents[max(0, len(parents) - made) :]
+        counted = [self._known(one) if isinstance(one, int) else None for one in inside]
         body = {
             "operation": dict(self.operation),
             "label": "1",
+            "made_with": made,
             "usage": summing.usage(counted),
             "started_at": lab.moment(self.log.offset + index - 1)[1],
             "ended_at": lab.moment(self.log.offset + index)[1],
         } | body
         return self.tell(kind, change_of(body, change), *parents, **where)
 
+    def _made_with(self, parents: Sequence[Told]) -> int:
+        """Return how many parents at the end are calls and combinations."""
+        kinds = [(self._known(one) or ("", {}))[0] for one in parents]
+        inside = takewhile(lambda kind: kind in ("witness", "cross_model"), reversed(kinds))
+        return len(list(inside))
+
     def insight(self, *parents: Told, model: str = LARGE, output: bytes = THOUGHT,
                 change: Body | None = None, **where: Any) -> int:  # fmt: skip
-        """Append an insight; `where` says session, stream, key."""
+        """Append an insight; `where` says session, stream, key, and how many made it."""
         body = {"model_id": model, "output": self.ref(output, TEXT)}
         return self._stage("insight", body, parents, change or {}, where)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tools.vectors import (
+    operation_built,
     operation_claims,
     operation_kinds,
     operation_ledgers,
@@ -20,6 +21,7 @@ from tools.vectors.case import Case
 FAMILIES = (
     operation_stories,
     operation_stages,
+    operation_built,
     operation_texts,
     operation_parts,
     operation_numbers,

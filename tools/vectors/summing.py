@@ -10,13 +10,13 @@ from ledger.formats.values import parse_time
 from tools.vectors.body import Body
 
 Known = tuple[str, Body] | None
-"""Type and body of a parent; None for one that does not count."""
+"""Type and body of a parent; None for one in another ledger, which does not count."""
 
 KINDS = ("insight", "transfer", "execution")
 
 
 def usage(parents: Sequence[Known]) -> Body:
-    """Return the usage of a stage with these parents."""
+    """Return the usage of a stage that was made with these parents."""
     sums: Body = {"operations": 0, "priced": 0}
     for kind, body in (parent for parent in parents if parent is not None):
         cost = body.get("cost") or {}
