@@ -177,11 +177,15 @@ def _write(file: Path | None, format_: str, chosen: Selection, origin: str) -> N
 
 def _pieces(format_: str, chosen: Selection, origin: str) -> Iterable[str]:
     if format_ == "html":
-        return page(chosen, origin)
+        return _page(chosen, origin)
     if format_ == "tree":
         return _tree_text(chosen)
     write = {"json": listing, "dot": dot, "mermaid": mermaid, "prov": prov}[format_]
     return write(chosen)
+
+
+def _page(chosen: Selection, origin: str) -> Iterator[str]:
+    yield from page(chosen, origin)  # laid out when the file is known to be new
 
 
 def _print_tree(chosen: Selection) -> None:
