@@ -17,7 +17,7 @@ from .part_ground import AWAY, STAGES, PartGround
 from .part_tables import Witness
 from .parts import pick
 from .report import plural
-from .stage_rules import StageRules
+from .stage_rules import StageRules, made_with
 from .table import CHUNK_ROWS
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Combining:
         for package in range(1, len(self._audits)):
             for position, tag, _, p in self._picked(package):
                 if tag in STAGES:
-                    for parent in p.get("parents", ()):
+                    for parent in made_with(p["body"], p.get("parents", ())):
                         at, place = self._ground.located(package, parent)
                         if at == package and 0 <= place < position:
                             self._mark(package, place, _NAMED)
@@ -136,9 +136,11 @@ class Combining:
             )
         elif tag in STAGES:
             row = self._stages.own_row(package, _NO_STREAM, tag, key, what)
-            own = [one for one in what.get("parents", ()) if "ledger" not in one]
+            made = made_with(what["body"], what.get("parents", ()))
             prompts, sure, lacking = [], True, False
-            for parent in own:
+            for parent in made:
+                if "ledger" in parent:
+                    continue
                 _, place = g.located(package, parent)
                 known = place >= 0 and g.valid(package, place) and place < position
                 sure = sure and known

@@ -23,16 +23,19 @@ class HandingOver:
         self,
         position: int,
         body: dict[str, Any],
-        parts: Sequence[Part],
+        made: Sequence[Part],
         transfers: Sequence[Part],
         row: Stage,
     ) -> None:
-        """Check an execution with its transfers; `context_mismatch`, at most one."""
+        """Check an execution with its transfers; `context_mismatch`, at most one.
+
+        `made` are the own parents that it was made with.
+        """
         known = {*row.contexts}
         left = [one for one in transfers if one.row.handed not in known]
         if not left:
             return
-        handles = {one.row.handle for one in parts if one.own and one.tag == TAG_WITNESS}
+        handles = {one.row.handle for one in made if one.tag == TAG_WITNESS}
         if "context" in body:
             handles.add(self._ground.shelf.handle(0, body["context"]))
         here = [one for one in left if one.row.handle != NOT_HERE]

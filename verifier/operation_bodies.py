@@ -81,8 +81,9 @@ def _stages(value: Check) -> Check:
 
 _named: dict[str, Check] = {"operation": operation, "label": label}
 _told: dict[str, Check] = {"metadata": metadata, "trace": trace}
+_made: dict[str, Check] = {"made_with": count, "usage": usage}
 _work = closed(
-    {**_named, "model_id": name, "output": looks_like_ref, "usage": usage, **SPAN},
+    {**_named, "model_id": name, "output": looks_like_ref, **_made, **SPAN},
     {"model_version": name, "context": looks_like_ref, "atoms": atoms, **RATING, **_told},
     present=rated,
     rule=span,
@@ -171,7 +172,7 @@ OPERATION_BODIES: dict[str, Check] = {
             "source": _model,
             "target": _model,
             "content": looks_like_ref,
-            "usage": usage,
+            **_made,
             **SPAN,
         },
         {
@@ -240,11 +241,13 @@ OPERATION_BODIES: dict[str, Check] = {
 def check_operation_envelope(p: dict[str, Any]) -> None:
     """Check the number of parents of a checked body of these types."""
     kind, body, given = p["type"], p["body"], len(p.get("parents", ()))
-    if kind == "insight":
-        return
     if kind in STAGE_TYPES:
-        if not given:
+        if kind != "insight" and not given:
             raise BadValue(f"type {kind} without parents")
+        # The source of a transfer, its first parent, is what it builds on.
+        most = given - 1 if kind == "transfer" else given
+        if body["made_with"] > most:
+            raise BadValue(f"made_with: more than {most}, of {given} parents")
         return
     if kind == "provenance":
         wanted = len(body["steps"])

@@ -65,8 +65,8 @@ class Stage(NamedTuple):
 
     Of a transfer `model` and `version` are those of its target, `target` is the target's context,
     and `handed` and `handle` are what was handed over. `contexts` are all if `sure`; `lacking`: a
-    parent in the same ledger is not at hand. `outside` are places of parents in other ledgers, and
-    of a stage in another ledger those of all its parents.
+    parent in the same ledger that it was made with is not at hand. `outside` are places of parents
+    in other ledgers, and of a stage in another ledger those of all its parents.
     """
 
     tag: int

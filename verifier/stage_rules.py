@@ -6,7 +6,7 @@ A stage gives at most one finding of each code, which names all that is wrong.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from .chain import TAG_CROSS_MODEL, TAG_EXECUTION, TAG_INSIGHT, TAG_TRANSFER, TAG_WITNESS
 from .derivations import Named, added, differing, micros, total
@@ -15,6 +15,7 @@ from .part_ground import AWAY, STAGES, Part, PartGround
 from .part_tables import Stage
 
 _OWN_PACKAGE = 0
+_T = TypeVar("_T")
 
 
 class StageRules:
@@ -33,34 +34,34 @@ class StageRules:
         """
         body = p["body"]
         own = [one for one in parts if one.own]
-        lacking = any(one.tag == AWAY for one in own)
+        made = [one for one in made_with(body, parts) if one.own]
         row = row._replace(
-            sure=all(one.told for one in own),
-            lacking=lacking,
+            sure=all(one.told for one in made),
+            lacking=any(one.tag == AWAY for one in made),
             contexts=(
                 *row.contexts,
-                *(one.row.prompt for one in own if one.tag == TAG_WITNESS),
+                *(one.row.prompt for one in made if one.tag == TAG_WITNESS),
             ),
         )
         wrong: list[str] = []
-        away = lacking
+        away = row.lacking  # of what it builds on, times alone: a stream is of one session
         if row.tag == TAG_TRANSFER:
             away |= self._source(body, parts[0], row, wrong)
         else:
-            self._calls(own, row, wrong)
+            self._calls(made, row, wrong)
             if row.tag == TAG_EXECUTION:
-                away |= self._transfers(position, body, parts, row, wrong)
+                away |= self._transfers(position, body, parts, made, row, wrong)
         self._ground.tell("stage_mismatch", position, wrong)
         self._times(position, own, row)
-        numbers = _usage(body["usage"], own) if row.sure else []
+        numbers = _usage(body["usage"], made) if row.sure else []
         if row.tag == TAG_TRANSFER:
             numbers += _completeness(body, parts[0], row)
         self._ground.refuse(position, differing(numbers))
         return row, away
 
-    def _calls(self, own: Sequence[Part], row: Stage, wrong: list[str]) -> None:
+    def _calls(self, made: Sequence[Part], row: Stage, wrong: list[str]) -> None:
         """Check that a model that is named is that of one of the calls."""
-        calls = [one.row.models for one in own if one.tag == TAG_WITNESS and one.row.call]
+        calls = [one.row.models for one in made if one.tag == TAG_WITNESS and one.row.call]
         if not calls or not row.sure:
             return
         if not any(row.model in models[:3] for models in calls):
@@ -100,6 +101,7 @@ class StageRules:
         position: int,
         body: dict[str, Any],
         parts: Sequence[Part],
+        made: Sequence[Part],
         row: Stage,
         wrong: list[str],
     ) -> bool:
@@ -117,7 +119,7 @@ class StageRules:
                 wrong.append(f"model_version is not that of {of}")
             if told.target and told.target not in row.contexts and row.sure:
                 wrong.append(f"none of its contexts is that of {of}")
-        self.handing.check(position, body, parts, transfers, row)
+        self.handing.check(position, body, made, transfers, row)
         return away
 
     def _times(self, position: int, own: Sequence[Part], row: Stage) -> None:
@@ -181,12 +183,17 @@ class StageRules:
         )
 
 
-def _usage(said: dict[str, Any], own: Sequence[Part]) -> list[Named]:
-    """Return the usage that own parents add up to, against what was recorded."""
+def made_with(body: dict[str, Any], parents: Sequence[_T]) -> Sequence[_T]:
+    """Return those of a stage's parents, the last ones, that it was made with."""
+    return parents[len(parents) - body["made_with"] :]
+
+
+def _usage(said: dict[str, Any], made: Sequence[Part]) -> list[Named]:
+    """Return the usage that own parents inside a stage add up to, against what was recorded."""
     operations = priced = 0
     costs: list[float] = []
     tokens: list[int] = []
-    for one in own:
+    for one in made:
         if one.tag == TAG_WITNESS:
             operations += 1
             priced += one.row.cost is not None

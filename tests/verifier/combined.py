@@ -81,11 +81,22 @@ class Combined(Scene):
             body["cost"] = spent
         self.add(step, "witness", body | more)
 
-    def usage(self, parents: list[str]) -> Payload:
-        """What the own parents add up to, by the words of the page."""
+    def made(self, parents: list[str], made_with: int | None) -> Payload:
+        """Two fields of a stage; unless told, it was made with the calls and wholes at the end."""
+        if made_with is None:
+            made_with = 0
+            for name in reversed(parents):
+                if self.kind[name] not in ("witness", "cross_model"):
+                    break
+                made_with += 1
+        inside = parents[len(parents) - made_with :]
+        return {"made_with": made_with, "usage": self.usage(inside)}
+
+    def usage(self, inside: list[str]) -> Payload:
+        """What own parents inside of a stage add up to, by the words of the page."""
         operations = priced = 0
         costs, tokens = [], []
-        for name in parents:
+        for name in inside:
             if name in self.joined:
                 continue
             body = self.body[name]
@@ -112,19 +123,21 @@ class Combined(Scene):
         return found
 
     def work(
-        self, step: str, kind: str, model: str, output: str, parents: list[str], **more: Any
-    ) -> None:
+        self, step: str, kind: str, model: str, output: str, parents: list[str],
+        made_with: int | None = None, **more: Any,
+    ) -> None:  # fmt: skip
         """An insight or an execution."""
         body = {
             "operation": dict(self.operation), "label": step, "model_id": model,
-            "output": self.ref(output.encode(), "text/plain"), "usage": self.usage(parents),
-            **self.span(), **more,
+            "output": self.ref(output.encode(), "text/plain"),
+            **self.made(parents, made_with), **self.span(), **more,
         }  # fmt: skip
         self.add(step, kind, body, parents)
 
     def transfer(
-        self, step: str, model: str, parents: list[str], delivered: str | None = None, **more: Any
-    ) -> None:
+        self, step: str, model: str, parents: list[str], delivered: str | None = None,
+        made_with: int | None = None, **more: Any,
+    ) -> None:  # fmt: skip
         source = self.body[parents[0]]
         said = {"model_id": source["model_id"]}
         if "model_version" in source:
@@ -132,7 +145,7 @@ class Combined(Scene):
         body: Payload = {
             "operation": dict(self.operation), "label": step, "source": said,
             "target": {"model_id": model}, "content": dict(source["output"]),
-            "usage": self.usage(parents), **self.span(),
+            **self.made(parents, made_with), **self.span(),
         }  # fmt: skip
         if delivered is None:
             body["completeness"] = 1.0
@@ -287,7 +300,7 @@ def story(
     after("t_whole")
     s.call("w_answer", "cheap", prompt(SUMMARY, INSIGHT), 0.0625, media_type)
     s.work(
-        "e", "execution", "cheap", "the answer", ["t_short", "w_answer", "t_whole"],
+        "e", "execution", "cheap", "the answer", ["t_short", "t_whole", "w_answer"],
         model_version="cheap-fp", **rated(0.95, 0.75),
     )  # fmt: skip
     after("e")

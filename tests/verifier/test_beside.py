@@ -159,10 +159,16 @@ def test_failed_ledger_that_nobody_names_is_of_no_weight(tmp_path: Path) -> None
     assert (report.beside or [])[0].exit_code == 1
 
 
+def built_on(p: Payload) -> None:
+    """Let an insight only build on its call."""
+    p["body"] |= {"made_with": 0, "usage": {"operations": 0, "priced": 0}}
+
+
 BENDS: list[tuple[str, Callable[[Payload], Any], list[tuple[str, str]]]] = [
     ("t_own", put("source", model_id="weak"), [("stage_mismatch", "t_own")]),
     ("t_own", put("source", context=build.ref(b"more")), [("stage_mismatch", "t_own")]),
     ("t_own", put("content", media_type="text/x"), [("stage_mismatch", "t_own")]),
+    ("i", built_on, [("stage_mismatch", "t_own"), ("derivation_mismatch", "c")]),
     ("e", put(model_id="dear"), [("stage_mismatch", "e"), ("part_mismatch", "c")]),
     ("w", put("data", prompt_hash=build.ref(b"use nothing")), []),
     ("p", put("steps", 0, label="their-own-name"), []),
@@ -182,6 +188,23 @@ def test_rules_use_stages_of_other_ledgers(
     report = pair.verify()
     fails = [one for one in found(report, "fail") if one[0] != "content_missing"]
     assert sorted(fails) == sorted((code, pair.near.at[where]) for code, where in wanted)
+
+
+def test_call_that_a_stage_elsewhere_builds_on(tmp_path: Path) -> None:
+    """It is no context of that stage, also where it is at hand because it is named here."""
+
+    def name_it(pair: Pair) -> None:
+        pair.near.join("far_w", pair.far, "w_think")
+        pair.near.operation = {"name": "answers", "number": 4}
+        pair.near.work("late", "insight", "any", "thing", ["far_w"])
+
+    pair = Pair(tmp_path / "a", after=name_it)
+    assert found(pair.verify(), "fail") == []
+    pair = Pair(tmp_path / "b", bend={"i": built_on}, after=name_it)
+    assert found(pair.verify(), "fail") == [
+        ("stage_mismatch", pair.near.at["t_own"]),
+        ("derivation_mismatch", pair.near.at["c"]),
+    ]
 
 
 def named(number: int, **members: Any) -> Callable[[Payload], None]:

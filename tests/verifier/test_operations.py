@@ -192,11 +192,16 @@ def test_attack_is_named(
 
 
 PARENTS: list[tuple[str, Callable[[Combined], Bend], list[tuple[str, str]]]] = [
-    ("t_short", parents("w_think", "i", "w_short"),
-     [("stage_mismatch", "t_short"), ("derivation_mismatch", "t_short")]),
+    ("t_short", parents("w_think", "i", "w_short"), [("stage_mismatch", "t_short")]),
     ("t_whole", parents("t_short"), [("stage_mismatch", "t_whole")]),
     ("e_again", parents("w_again"), [("stage_mismatch", "e_again")]),
+    ("e_again", parents("t_short", "w_answer", "w_again"), []),  # built on, and paid elsewhere
+    ("e_again", parents("t_short", "w_answer", "w_again", also=put(made_with=2)),
+     [("derivation_mismatch", "e_again")]),
     ("e_again", parents("t_short", "w_again", "w_answer"), [("derivation_mismatch", "e_again")]),
+    ("e_again", parents("w_again", "t_short"),
+     [("derivation_mismatch", "e_again"), ("context_mismatch", "e_again")]),
+    ("e_again", parents("w_again", "t_short", also=put(made_with=2)), []),
     ("p", parents("i", "t_whole", "t_short", "e", "e_again"),
      [("part_mismatch", "p"), ("stage_order", "p"), ("part_mismatch", "c")]),
     ("p", parents("i", "w_short", "t_whole", "e", "e_again"),
@@ -439,6 +444,174 @@ def test_nested_operation(tmp_path: Path) -> None:
         ("derivation_mismatch", bad.at["i_outer"]),
         ("derivation_mismatch", bad.at["c_outer"]),
     ]
+
+
+def test_operation_that_is_built_on_is_not_paid_again(tmp_path: Path) -> None:
+    """A combination counts in a stage that it is inside of, and in none that only rests on it."""
+
+    def outer(made_with: int, **bend: Bend) -> Combined:
+        def add(s: Combined) -> None:
+            s.operation = {"name": "outer", "number": 1}
+            s.call("w_outer", "boss", b"sum up", 1.0)
+            s.work("i_outer", "insight", "boss", "all of it", ["c", "w_outer"], made_with)
+
+        return story(insert={"c": add}, bend=bend)
+
+    for made_with, operations in ((1, 1), (2, 6)):
+        scene = outer(made_with)
+        assert scene.body["i_outer"]["usage"]["operations"] == operations
+        note = ("operation_open", scene.at["i_outer"])
+        assert found(verify(scene, tmp_path), "fail", "limit", "note") == [note]
+        scene = outer(made_with, i_outer=put(made_with=3 - made_with))
+        wrong = ("derivation_mismatch", scene.at["i_outer"])
+        assert found(verify(scene, tmp_path), "fail") == [wrong]
+
+
+@pytest.mark.parametrize("salted", [False, True])
+def test_what_is_built_on_is_no_call_and_no_context(tmp_path: Path, salted: bool) -> None:
+    """Witnesses that a stage merely builds on are neither counted nor asked for anything."""
+    s = Combined(salted=salted)
+    s.call("w_old", "other", b"an older question", 8.0)
+    s.work("i", "insight", "strong", INSIGHT, ["w_old"], 0)
+    s.call("w_think", "strong", b"a question", 0.5)
+    s.work("i2", "insight", "strong", "more", ["w_old", "i", "w_think"], 1)
+    s.transfer("t", "cheap", ["i", "w_old", "w_think"], made_with=1)
+    s.transfer("t_all", "cheap", ["i", "w_old", "w_think"], made_with=0)
+    s.call("w", "cheap", f"use {INSIGHT}".encode(), 0.25)
+    s.work("e", "execution", "cheap", "done", ["w_old", "t", "t_all", "w_think", "w"], 1)
+    s.work("e2", "execution", "cheap", "done", ["w_think", "t", "w"], 2)  # one inside of it
+    counts = {name: s.body[name]["usage"]["operations"] for name in ("i", "i2", "t", "t_all", "e")}
+    assert counts == {"i": 0, "i2": 1, "t": 1, "t_all": 0, "e": 1}
+    s.provenance("p", ["i", "i2", "t", "t_all", "e", "e2"])
+    s.combine("c", "p")
+    report = verify(s, tmp_path)
+    assert found(report, "fail", "limit", "note") == []
+    assert report.not_checked == [NOTHING_ELSE]
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "named", "made_with", "codes"),
+    [
+        # Its calls.
+        ("insight", "cheap", ["w_none"], 1, ["stage_mismatch"]),
+        ("insight", "cheap", ["w_none"], 0, []),
+        ("insight", "cheap", ["w_has", "w_none"], 1, ["stage_mismatch"]),
+        ("insight", "cheap", ["w_has", "w_none"], 2, []),
+        ("execution", "cheap", ["w_has", "t", "w_both"], 1, ["stage_mismatch"]),
+        ("execution", "cheap", ["t", "w_has", "w_both"], 2, []),
+        # Its contexts.
+        ("execution", "cheap", ["t", "w_has"], 1, []),
+        ("execution", "cheap", ["t", "w_has"], 0, ["context_mismatch"]),
+        ("execution", "cheap", ["w_has", "t", "w_own"], 1, ["context_mismatch"]),
+        ("execution", "cheap", ["t", "w_own", "w_has"], 2, []),
+        # A transfer may well be inside of an execution; it is one of its parents.
+        ("execution", "cheap", ["t", "w_has"], 2, []),
+        ("execution", "cheap", ["w_has", "t"], 1, ["context_mismatch"]),
+        # The context of a target.
+        ("execution", "cheap", ["w_has", "t_told", "w_own"], 1,
+         ["stage_mismatch", "context_mismatch"]),
+        ("execution", "cheap", ["t_told", "w_has", "w_own"], 2, []),
+    ],
+)  # fmt: skip
+def test_calls_and_contexts_are_of_what_a_stage_was_made_with(
+    tmp_path: Path, kind: str, model: str, named: list[str], made_with: int, codes: list[str]
+) -> None:
+    """A witness that is built on stands for no call and no context; one inside does."""
+    s = Combined()
+    asked = s.ref(f"use {INSIGHT}".encode(), "text/plain")
+    s.work("i", "insight", "strong", INSIGHT, [])
+    s.transfer("t", "cheap", ["i"])
+    s.transfer("t_told", "cheap", ["i"], target={"model_id": "cheap", "context": asked})
+    s.call("w_has", "cheap", f"use {INSIGHT}".encode())
+    s.call("w_own", "cheap", b"anything else")
+    s.call("w_none", "other", b"anything else")
+    s.call("w_both", "other", f"also use {INSIGHT}".encode())
+    s.work("x", kind, model, "done", named, made_with)
+    report = verify(s, tmp_path)
+    assert sorted(found(report, "fail")) == sorted((code, s.at["x"]) for code in codes)
+
+
+@pytest.mark.parametrize(("made_with", "codes"), [(1, []), (0, ["stage_mismatch"])])
+def test_context_of_a_source(tmp_path: Path, made_with: int, codes: list[str]) -> None:
+    """What a source builds on is not what its model was given."""
+    s = Combined()
+    s.call("w", "strong", b"a question")
+    s.work("i", "insight", "strong", INSIGHT, ["w"], made_with)
+    question = s.body["w"]["data"]["prompt_hash"]
+    s.transfer("t", "cheap", ["i"], source={"model_id": "strong", "context": question})
+    report = verify(s, tmp_path)
+    assert found(report, "fail") == [(code, s.at["t"]) for code in codes]
+
+
+def test_times_are_of_all_parents(tmp_path: Path) -> None:
+    """A stage starts after the stages that it builds on and those inside of it had ended."""
+    for made_with in (0, 1, 2):
+        s = Combined()
+        s.work("i", "insight", "strong", INSIGHT, [])
+        s.call("w", "strong", b"a question")
+        s.work("i2", "insight", "strong", "more", ["i", "w"], made_with, started_at=moment(0))
+        assert found(verify(s, tmp_path), "fail") == [("stage_times", s.at["i2"])]
+
+
+NUMBERS = [
+    ("i", 2, True), ("i", 1, False), ("i", 3, None), ("i", 0, False), ("i", 2**63 - 1, None),
+    ("t_short", 1, True), ("t_short", 0, False), ("t_short", 2, None), ("t_short", 3, None),
+    ("t_whole", 0, True), ("t_whole", 1, None),
+    ("e", 1, True), ("e", 3, True), ("e", 4, None), ("e_again", 2, True), ("e_again", 3, None),
+    *((step, value, None) for step in ("i", "t_short", "e")
+      for value in (-1, 2**63, "1", 1.0, True, [], {})),
+    *((step, None, None) for step in ("i", "t_short", "e")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "value", "good"), NUMBERS)
+def test_number_of_parents_that_a_stage_was_made_with(
+    tmp_path: Path, step: str, value: Any, good: bool | None
+) -> None:
+    """It is a count, always there, of at most all parents, and never the source of a transfer."""
+    scene = bent(step, put(made_with=value))
+    report = verify(scene, tmp_path)
+    at = scene.at[step]
+    if good is None:
+        assert found(report, "fail", "note") == [("body_invalid", at)]
+    elif good:
+        assert found(report, "fail", "note") == []
+    else:
+        assert ("derivation_mismatch", at) in found(report, "fail")
+        assert "body_invalid" not in report.finding_counts
+
+
+def test_insight_without_parents_was_made_with_none(tmp_path: Path) -> None:
+    """Without parents the number is 0."""
+    for value in (0, 1):
+        s = Combined(bend={"i": put(made_with=value)})
+        s.work("i", "insight", "m", "x", [])
+        wanted = [("body_invalid", s.at["i"])] if value else []
+        assert found(verify(s, tmp_path), "fail") == wanted
+
+
+def test_statements_of_another_session_that_are_built_on(tmp_path: Path) -> None:
+    """In a package of a session, what a stage merely builds on is needed by no rule on calls."""
+    for made_with, lacking in ((1, False), (2, True)):
+        ledger = build.Ledger()
+        theirs = Combined(ledger=ledger, session="other/one")
+        theirs.call("w_theirs", "other", b"their question", 8.0)
+        for bend, codes in (
+            ({}, []),
+            ({"i": put("usage", operations=7)}, [] if lacking else ["derivation_mismatch"]),
+            ({"w": put("model", model_id="weak")}, [] if lacking else ["stage_mismatch"]),
+        ):
+            mine = Combined(ledger=ledger, bend=bend)
+            mine.operation = {"name": "mine", "number": len(ledger.entries)}
+            mine.stream = f"{SESSION}/{len(ledger.entries)}"
+            mine.join("w_theirs", theirs, "w_theirs", ledger=False)
+            mine.call("w", "strong", b"my question")
+            mine.work("i", "insight", "strong", "x", ["w_theirs", "w"], made_with)
+            prune(ledger, 2)
+            report = verify(mine, tmp_path, "session")
+            got = [one for one in found(report, "fail") if one[1] == mine.at["i"]]
+            assert got == [(code, mine.at["i"]) for code in codes]
+            assert any("not at hand" in text for text in report.not_checked) is lacking
 
 
 def test_fan_out_and_in(tmp_path: Path) -> None:
@@ -760,6 +933,8 @@ def test_any_parents_at_all_are_answered(tmp_path: Path, seed: int) -> None:
             some += p["parents"][: len(p["parents"]) - len(some)]
         unique = {one["leaf_hash"]: one for one in some}
         p["parents"] = list(unique.values())
+        if "made_with" in p["body"]:
+            p["body"]["made_with"] = rng.randint(0, len(unique) - (p["type"] == "transfer"))
 
     scene = story(bend=dict.fromkeys(rng.sample(steps, k=rng.randint(1, 4)), any_parents))
     for kind in ("ledger", "session"):
