@@ -189,8 +189,8 @@ def _inside() -> Iterator[Case]:
     def told(change: Body | None = None) -> Operating:
         t = Operating()
         first = t.insight(t.work(_OLD, b"Much.", _OLDER, cost=0.5), model=_OLDER)
-        note = t.tell("annotation", {"kind": "note"})
         call = t.work(READ, THOUGHT, cost=0.25)
+        note = t.tell("annotation", {"kind": "note"}, call)
         second = t.insight(first, call, note, made=3, change={"label": "2"} | (change or {}))
         handed = t.transfer(second)
         t.finish(first, second, handed, t.execution(handed, t.work(ASK, b"42", SMALL)))
