@@ -46,6 +46,9 @@ class Gathered:
         key = "!".join((name.session or "", name.name, str(name.number)))
         self._statements.add(key.encode(), _digits(entry.index))
 
+    def __bool__(self) -> bool:
+        return bool(self.strays) or self._statements.count > 0
+
     def __iter__(self) -> Iterator[tuple[OperationName, list[int]]]:
         """Each operation with the indices of its statements in order."""
         if self._operations is None:
