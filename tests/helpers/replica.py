@@ -23,7 +23,7 @@ def replicate(package: Path, target: Path, signer: Signer) -> Path:
     blobs = [Blob(bytes.fromhex(path.name), path.read_bytes()) for path in contents]
     origin = entries[0].payload.body["origin"]
 
-    def authorise(snapshot: Snapshot, first: int):  # noqa: ANN202
+    def authorise(snapshot: Snapshot, first: int):
         return lambda size, root: sign_checkpoint(
             Checkpoint(origin, size, root), origin, signer.sign, signer.public_key
         )
