@@ -14,7 +14,7 @@ from ledger.cli.operation_json import listed, whole
 from ledger.cli.operation_show import show_operation
 from ledger.cli.operation_words import STATUS_STYLES
 from ledger.cli.session_words import usd
-from ledger.cli.text import counted, pad, visible
+from ledger.cli.text import clip, counted, pad, visible
 from ledger.operations import OperationReport
 from ledger.operations.figures import figures
 
@@ -95,7 +95,7 @@ def _show(report: OperationReport, *, first: bool, with_session: bool) -> None:
     session = f"  {report.name.session or '-'}" if with_session else ""
     output.say(
         f"{report.first_index:>6}  ",
-        pad(visible(str(report.name)), _NAME_COLUMNS) + "  ",
+        pad(_short(report), _NAME_COLUMNS) + "  ",
         pad(visible(models), _MODEL_COLUMNS) + "  ",
         f"{len(report.parts):>6}  ",
         (pad(report.state, 13), STATUS_STYLES[report.state]),
@@ -103,3 +103,9 @@ def _show(report: OperationReport, *, first: bool, with_session: bool) -> None:
         (pad(status or "-", 10), STATUS_STYLES.get(status, "dim")),
         (session, "dim"),
     )
+
+
+def _short(report: OperationReport) -> str:
+    """Return its name as far as there is room, and its number, which tells it from others."""
+    number = f"/{report.name.number}"
+    return clip(visible(report.name.name), _NAME_COLUMNS - len(number)) + number
