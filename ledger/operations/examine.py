@@ -7,6 +7,7 @@ member of its own operation do; `elsewhere` tells these.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from ledger.formats.payload import STAGE_TYPES, Parent
@@ -64,14 +65,28 @@ class Examination:
             computed = computed or found
             judged += claims
         findings = [one for one in judged if isinstance(one, Finding)]
+        return replace(
+            self._outline(name, members, indices),
+            computed=computed,
+            findings=tuple(sorted(findings, key=lambda one: one.index)),
+            not_judged=tuple(one for one in judged if isinstance(one, NotJudged)),
+        )
+
+    def outline(self, name: OperationName, indices: Sequence[int]) -> OperationReport:
+        """Only what an operation consists of: no rule is judged and nothing is computed."""
+        return self._outline(name, self.members(indices), indices)
+
+    def _outline(
+        self, name: OperationName, members: Members, indices: Sequence[int]
+    ) -> OperationReport:
         return OperationReport(
             name=name,
             parts=tuple(self._parts(members)),
             provenance=None if members.provenance is None else members.at(members.provenance).entry,
             combined=None if members.combined is None else members.at(members.combined).entry,
-            computed=computed,
-            findings=tuple(sorted(findings, key=lambda one: one.index)),
-            not_judged=tuple(one for one in judged if isinstance(one, NotJudged)),
+            computed=None,
+            findings=(),
+            not_judged=(),
             first_index=indices[0],
         )
 

@@ -10,13 +10,15 @@ import tempfile
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from ledger.export.spool import SortedSpool
 from ledger.formats.payload import CROSS_MODEL_TYPES
 from ledger.operations.report import OperationName
 from ledger.operations.statements import operation_name
 from ledger.reader import Entry, Reader
+
+if TYPE_CHECKING:
+    from ledger.export.spool import SortedSpool
 
 __all__ = ["Gathered", "indices_of"]
 
@@ -27,10 +29,8 @@ class Gathered:
     """The operations of a log, as its statements come by; a context manager."""
 
     def __init__(self) -> None:
-        folder = Path(tempfile.gettempdir())
-        self._statements = SortedSpool(folder, buffer_bytes=_BUFFER_BYTES)
+        self._statements = _spool()
         self._operations: SortedSpool | None = None
-        self._folder = folder
         self.strays: list[int] = []
         """Indices of statements that do not say which operation they are of."""
 
@@ -52,7 +52,7 @@ class Gathered:
     def __iter__(self) -> Iterator[tuple[OperationName, list[int]]]:
         """Each operation with the indices of its statements in order."""
         if self._operations is None:
-            self._operations = SortedSpool(self._folder, buffer_bytes=_BUFFER_BYTES)
+            self._operations = _spool()
             for key, lines in groupby(self._statements, key=lambda line: line[0]):
                 found = b",".join(value for _, value in lines)
                 self._operations.add(found[:16], key + b"," + found)
@@ -81,6 +81,12 @@ def indices_of(log: Reader, name: OperationName) -> list[int]:
             if operation_name(entry.payload) == name:
                 found.append(entry.index)
     return sorted(found)
+
+
+def _spool() -> SortedSpool:
+    from ledger.export.spool import SortedSpool  # packages list operations, and so come after them
+
+    return SortedSpool(Path(tempfile.gettempdir()), buffer_bytes=_BUFFER_BYTES)
 
 
 def _digits(index: int) -> bytes:

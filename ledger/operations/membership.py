@@ -71,9 +71,9 @@ def membership_findings(members: Members) -> Iterator[Finding]:
         yield members.at(index).finding("operation_duplicate", f"{what} is there before")
     whole, chain = members.whole(), members.chain()
     if whole is None:
-        if members.stages:
-            first = members.at(members.stages[0])
-            yield first.finding("operation_open", "the operation was not combined")
+        first = members.stages[0] if members.stages else members.provenance
+        if first is not None:
+            yield members.at(first).finding("operation_open", "the operation was not combined")
         return
     named = {parent.leaf_hash for parent in whole.payload.parents}
     chained = None if chain is None else {parent.leaf_hash for parent in chain.payload.parents}

@@ -13,6 +13,7 @@ from ledger.model import crossnumbers, to_body
 from ledger.model.crossnumbers import STAGE_TYPES
 from ledger.model.derive import band
 from ledger.operations.report import Judged
+from ledger.operations.stages import made_with
 from ledger.operations.statements import Resolved, Seen, Statements
 
 __all__ = ["stage_numbers", "whole_numbers"]
@@ -40,7 +41,7 @@ def whole_numbers(seen: Seen, parts: Mapping[str, Sequence[Body]] | None) -> Ite
 
 def _usage(seen: Seen, parents: Sequence[Resolved]) -> Iterator[Judged]:
     counting: list[tuple[str, Body] | None] = []
-    for one in parents:
+    for one in made_with(seen, parents):
         if not one.own:
             counting.append(None)
         elif one.kind is None or (one.kind in ("witness", "cross_model") and one.body is None):
@@ -67,7 +68,10 @@ def _transfer(seen: Seen, source: Resolved) -> Iterator[Judged]:
         if source.kind is None or source.body is None:
             yield seen.not_judged(_CODE, f"its source is {source.state}")
             return
-        known = len(source.body["atoms"]) if "atoms" in source.body else None
+        carried = source.body.get("atoms")
+        if carried is not None and not set(body["atoms"]) <= set(carried):
+            return  # others than its source has, which is found elsewhere
+        known = None if carried is None else len(carried)
     expected = crossnumbers.completeness(delivered is not None, atoms, known)
     yield from _compare(seen, "completeness", body.get("completeness"), expected)
 

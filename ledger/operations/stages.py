@@ -9,7 +9,7 @@ from ledger.formats.payload import STAGE_TYPES
 from ledger.operations.report import Judged
 from ledger.operations.statements import Resolved, Seen, Statements
 
-__all__ = ["contexts_of", "stage_findings"]
+__all__ = ["contexts_of", "made_with", "stage_findings"]
 
 _IDS = ("model_id", "requested_model", "actual_model")
 _VERSIONS = ("model_id", "actual_model", "system_fingerprint")
@@ -30,7 +30,7 @@ def stage_findings(statements: Statements, seen: Seen) -> Iterator[Judged]:
 
 def contexts_of(statements: Statements, seen: Seen) -> tuple[list[Mapping[str, Any]], bool]:
     """The contexts of an insight or execution, and whether these are all of them."""
-    own = [one for one in statements.parents(seen) if one.own]
+    own = [one for one in made_with(seen, statements.parents(seen)) if one.own]
     found: list[Mapping[str, Any]] = []
     if "context" in seen.body:
         found.append(seen.body["context"])
@@ -42,13 +42,18 @@ def contexts_of(statements: Statements, seen: Seen) -> tuple[list[Mapping[str, A
     return found, not any(_may_be_witness(one) for one in own)
 
 
+def made_with(seen: Seen, parents: Sequence[Resolved]) -> Sequence[Resolved]:
+    """The parents of a stage that happened inside of it: the last ones (specs/12 section 1)."""
+    return parents[len(parents) - seen.body.get("made_with", len(parents)) :]
+
+
 def _may_be_witness(parent: Resolved) -> bool:
     """Whether an own parent is not known well enough to say what it adds."""
     return parent.kind is None or (parent.kind == "witness" and parent.body is None)
 
 
 def _calls(seen: Seen, parents: Sequence[Resolved]) -> Iterator[Judged]:
-    own = [one for one in parents if one.own]
+    own = [one for one in made_with(seen, parents) if one.own]
     bodies = [one.body for one in own if one.kind == "witness" and one.body is not None]
     calls = [body["model"] for body in bodies if body["operation"] != "execute_tool"]
     unknown = any(_may_be_witness(one) for one in own)

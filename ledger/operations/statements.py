@@ -13,7 +13,7 @@ from typing import Any
 from ledger.errors import FormatError, LedgerError, RecordError
 from ledger.formats.content import references
 from ledger.formats.merkle import TILE_WIDTH
-from ledger.formats.payload import Parent, Payload
+from ledger.formats.payload import PARENTS_MAX, STAGE_TYPES, Parent, Payload
 from ledger.formats.values import is_label, uuid7_bytes
 from ledger.model import BODIES, from_body
 from ledger.operations.report import Finding, NotJudged, OperationName, PartState
@@ -189,11 +189,12 @@ def said(value: object) -> str:
 
 def _parents_wanted(kind: str, body: Mapping[str, Any]) -> tuple[int, int]:
     """How many parents a statement of a type may have, where its page says so."""
-    if kind in ("transfer", "execution"):
-        return 1, 256
+    if kind in STAGE_TYPES:
+        inside = body.get("made_with", 0)
+        return (inside + 1 if kind == "transfer" else max(inside, kind == "execution")), PARENTS_MAX
     if kind == "provenance":
         return len(body["steps"]), len(body["steps"])
     if kind == "cross_model":
         parts = sum(len(body[name]) for name in ("insights", "transfers", "executions"))
         return parts + 1, parts + 1
-    return 0, 256
+    return 0, PARENTS_MAX

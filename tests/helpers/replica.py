@@ -6,6 +6,7 @@ anew, since nobody has the log key of every test ledger.
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 from ledger.formats.merkle import hash_leaf
@@ -15,12 +16,21 @@ from ledger.keys.signer import Signer
 from ledger.reader import Entry
 from ledger.store import Batch, Blob, Row, Snapshot, Store
 
+ENTRIES = "package/data/log/tile/entries/"
+CONTENT = "package/data/content/"
+
 
 def replicate(package: Path, target: Path, signer: Signer) -> Path:
-    """Make a ledger at `target` with the statements and contents of a package."""
-    entries = [Entry.parse(index, one) for index, one in enumerate(_statements(package))]
-    contents = [path for path in package.glob("data/content/*/*") if path.is_file()]
-    blobs = [Blob(bytes.fromhex(path.name), path.read_bytes()) for path in contents]
+    """Make a ledger at `target` with the statements and contents of a package in a zip file."""
+    with zipfile.ZipFile(package) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    statements = _statements(files)
+    entries = [Entry.parse(index, one) for index, one in enumerate(statements)]
+    blobs = [
+        Blob(bytes.fromhex(name.rpartition("/")[2]), data)
+        for name, data in files.items()
+        if name.startswith(CONTENT)
+    ]
     origin = entries[0].payload.body["origin"]
 
     def authorise(snapshot: Snapshot, first: int):
@@ -54,14 +64,19 @@ def _batch(entry: Entry, blobs: list[Blob]) -> Batch:
     )
 
 
-def _statements(package: Path) -> list[bytes]:
+def is_whole(package: Path) -> bool:
+    """Whether a package holds a whole ledger."""
+    with zipfile.ZipFile(package) as archive:
+        return any(name.startswith(ENTRIES) for name in archive.namelist())
+
+
+def _statements(files: dict[str, bytes]) -> list[bytes]:
     """The statements of the entry bundles, in order."""
     found = []
-    for path in sorted((package / "data/log/tile/entries").rglob("*")):
-        if path.is_file():
-            data = path.read_bytes()
-            while data:
-                size = int.from_bytes(data[:2])
-                found.append(data[2 : 2 + size])
-                data = data[2 + size :]
+    for name in sorted(files):
+        data = files[name] if name.startswith(ENTRIES) else b""
+        while data:
+            size = int.from_bytes(data[:2])
+            found.append(data[2 : 2 + size])
+            data = data[2 + size :]
     return found

@@ -11,13 +11,14 @@ import pytest
 import ledger
 from ledger.keys.signer import Signer
 from tests.helpers.places import problems
-from tests.helpers.replica import replicate
+from tests.helpers.replica import is_whole, replicate
 
 VECTORS = Path(__file__).resolve().parents[2] / "specs" / "vectors"
 CASES = [
     case
     for case in sorted(VECTORS.glob("package_operation_*"))
-    if (case / "package/data/log/tile/entries").is_dir()
+    if (case / "package.zip").is_file()
+    and is_whole(case / "package.zip")
     and "beside" not in json.loads((case / "case.json").read_text())
 ]
 
