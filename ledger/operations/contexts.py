@@ -57,10 +57,12 @@ def _search(
         return None
     unread = False
     for context in contexts:
-        if context["size_bytes"] < len(wanted):
-            continue  # escapes make JSON longer, never shorter
+        ref = from_cbor(dict(context))
         try:
-            if _holds(log, wanted, from_cbor(dict(context))):
+            if ref.size_bytes < len(wanted):
+                # Escapes make JSON longer, never shorter; but it has to be at hand all the same.
+                unread = unread or not log.store.content.is_stored(ref.blake3)
+            elif _holds(log, wanted, ref):
                 return True
         except (ContentError, StoreError, OSError):
             unread = True

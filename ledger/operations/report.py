@@ -157,8 +157,9 @@ class OperationReport:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is wrong with it."""
-        return all(finding.severity == "note" for finding in self.findings)
+        """Whether nothing is wrong with it, nor with a stage that was run elsewhere."""
+        failed = self.computed is not None and self.computed.status == "failed"
+        return not failed and all(finding.severity == "note" for finding in self.findings)
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def test_a_ledger_finds_what_the_page_says(
     """The same codes as a verifier finds in the package, by reader and doctor."""
     said = json.loads((case / "case.json").read_text())
     path = replicate(
-        case / "package", tmp_path / "runs.vif", make_signer(2, "example.org/lab", "log")
+        case / "package.zip", tmp_path / "runs.vif", make_signer(2, "example.org/lab", "log")
     )
     with ledger.open(path, read_only=True) as log:
         findings = [one for report in log.operations() for one in report.findings]
