@@ -61,7 +61,7 @@ def _search(
         try:
             if ref.size_bytes < len(wanted):
                 # Escapes make JSON longer, never shorter; but it has to be at hand all the same.
-                unread = unread or not log.store.content.is_stored(ref.blake3)
+                log.open_archived(ref).close()
             elif _holds(log, wanted, ref):
                 return True
         except (ContentError, StoreError, OSError):
