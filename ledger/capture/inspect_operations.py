@@ -84,6 +84,7 @@ class SampleOperations:
         insight = Insight(
             label="1",
             output=_output(answer)[0],
+            made_with=len(answering),
             usage=_usage(answering),
             started_at=min(call.started_at for call in answering),
             ended_at=ended,
@@ -122,6 +123,7 @@ def _graded(
         target=Party(**model),
         label=label,
         latency_ms=(parse_time(began) - parse_time(ended)) / 1000.0,
+        made_with=0,
         usage=usage([]),
         started_at=ended,
         ended_at=began,
@@ -132,6 +134,7 @@ def _graded(
     verdict = Execution(
         label=label,
         output=ref,
+        made_with=len(calls),
         usage=_usage(calls),
         started_at=began,
         ended_at=max(call.ended_at for call in calls),

@@ -44,7 +44,7 @@ def contexts_of(statements: Statements, seen: Seen) -> tuple[list[Mapping[str, A
 
 def made_with(seen: Seen, parents: Sequence[Resolved]) -> Sequence[Resolved]:
     """The parents of a stage that happened inside of it: the last ones (specs/12 section 1)."""
-    return parents[len(parents) - seen.body.get("made_with", len(parents)) :]
+    return parents[len(parents) - seen.body["made_with"] :]
 
 
 def _may_be_witness(parent: Resolved) -> bool:

@@ -190,7 +190,7 @@ def said(value: object) -> str:
 def _parents_wanted(kind: str, body: Mapping[str, Any]) -> tuple[int, int]:
     """How many parents a statement of a type may have, where its page says so."""
     if kind in STAGE_TYPES:
-        inside = body.get("made_with", 0)
+        inside = body["made_with"]
         return (inside + 1 if kind == "transfer" else max(inside, kind == "execution")), PARENTS_MAX
     if kind == "provenance":
         return len(body["steps"]), len(body["steps"])

@@ -14,7 +14,7 @@ import pytest
 
 from ledger import Draft, Entry, Ledger
 from ledger.formats.content import from_cbor
-from ledger.model import Insight, to_body
+from ledger.model import to_body
 from ledger.model.build import witness
 from ledger.model.combine import combine, steps
 from ledger.model.operation import OperationId
@@ -113,8 +113,6 @@ class Story:
             parents = parents or [self.thought]
         inside = sum(one.payload.type in ("witness", "cross_model") for one in parents)
         body["made_with"] = inside
-        if "made_with" not in Insight.model_fields:
-            del body["made_with"]
         change(body)
         entry = self._append(kind, body, parents)
         self.stages.append(entry)

@@ -29,6 +29,10 @@ def put(path: str, value: Any) -> Callable[[Body], None]:
     return change
 
 
+NOTHING = {"operations": 0, "priced": 0}
+TWO_CALLS = {"operations": 2, "priced": 2, "cost_usd": 0.5, "tokens": 200}
+
+
 def both(*changes: Callable[[Body], None]) -> Callable[[Body], None]:
     """Several changes."""
 
@@ -264,3 +268,33 @@ def test_the_combination_has_the_parts_of_its_chain(log: Ledger) -> None:
     whole = story.whole(chain, parents=[second, first, moved, done])
     found = {(one.code, one.index) for one in failed(only(log))}
     assert found == {("part_mismatch", whole.index)}
+
+
+def test_what_a_stage_only_builds_on_does_not_count(log: Ledger) -> None:
+    """Neither its cost, nor its model, nor its prompt."""
+    story = Story(log)
+    before = story.call("another", "Earlier", "So.", cost_usd=8.0)
+    parents = [before, story.thought]
+    story.insight(put("made_with", 1), parents=parents)
+    assert failed(only(log)) == []
+    wrong = story.insight(label="2", parents=parents)
+    assert {(one.code, one.index) for one in failed(only(log))} == {
+        ("derivation_mismatch", wrong.index)
+    }
+    alone = story.insight(both(put("made_with", 0), put("usage", NOTHING)), label="3")
+    assert alone.index not in [one.index for one in failed(only(log))]
+
+
+def test_a_prompt_that_a_stage_only_builds_on_is_no_context(log: Ledger) -> None:
+    """What it was made with is what it was given."""
+    story = Story(log)
+    moved = story.transfer(story.insight())
+    seen = story.call(CHEAP, "Apply: The premise is not used.", "Done.")
+    worked = story.call(CHEAP, "Something else", "Done.")
+    story.execution(moved, parents=[moved, worked, seen], change=put("usage", TWO_CALLS))
+    assert failed(only(log)) == []
+    change = put("made_with", 1)
+    wrong = story.execution(moved, change, label="2", parents=[seen, moved, worked])
+    assert [(one.code, one.index) for one in failed(only(log))] == [
+        ("context_mismatch", wrong.index)
+    ]
