@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger.archive import Archive
 from ledger.errors import LogError, StoreError
@@ -26,6 +27,9 @@ from ledger.views import lineage, paths
 from ledger.views.basis import Basis, basis
 from ledger.views.edges import outside_parents
 from ledger.views.index import INDEX, Query, bring_up_to_date, indices
+
+if TYPE_CHECKING:
+    from ledger.operations import OperationReport
 
 __all__ = ["Entry", "Reader"]
 
@@ -321,6 +325,27 @@ class Reader(Archive):
         used = self.find(snapshot=snapshot, atom=atom, content=content)
         starts = (entry.index for entry in used)
         return map(self.get, lineage.walk_down(self._store, starts))
+
+    # Operations across models
+
+    def operation(self, identifier: str) -> OperationReport:
+        """The operation of which this is a statement, everything about it computed (specs/12).
+
+        Nothing that is written down about its own verification is believed. Raises
+        `LogError("not_found")`, also for a statement that belongs to no operation.
+        """
+        from ledger.operations.reports import operation  # it reads through this class
+
+        return operation(self, identifier)
+
+    def operations(self, session: str | None = None) -> Iterator[OperationReport]:
+        """All operations of the ledger, or of a session, in the order of their first statements.
+
+        Memory is that of one operation and of what is wrong, never of the log.
+        """
+        from ledger.operations.reports import operations
+
+        return operations(self, session)
 
     def close(self) -> None:
         """Give the folder back; a second call does nothing."""

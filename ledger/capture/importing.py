@@ -61,7 +61,8 @@ class ImportResult:
 
     `skipped` is what should have become a statement and could not, `passed` what is no AI
     operation by its nature, `redacted` the credentials that are not in the archived copy, and
-    `resumed` the number of statements that an interrupted import had written before.
+    `resumed` the number of statements that an interrupted import had written before. `operations`
+    counts operations across models that were asked for, and `left_out` says what is none.
     """
 
     source: ContentRef
@@ -72,6 +73,8 @@ class ImportResult:
     passed: tuple[Skipped, ...] = ()
     redacted: tuple[Secret, ...] = ()
     resumed: int = 0
+    operations: int = 0
+    left_out: tuple[Skipped, ...] = ()
 
 
 def moment(value: object, what: str) -> datetime:
@@ -171,6 +174,7 @@ class Batches:
     progress: Progress | None = None
     witnesses: int = 0
     annotations: int = 0
+    operations: int = 0
     resumed: int = 0
     _pending: list[Written] = field(default_factory=list)
     _content_bytes: int = 0
@@ -202,6 +206,7 @@ class Batches:
         *,
         passed: Iterable[Skipped] = (),
         redacted: Iterable[Secret] = (),
+        left_out: Iterable[Skipped] = (),
     ) -> ImportResult:
         """Write the `import` statement after everything else and return what was done."""
         statement = Import(
@@ -225,14 +230,24 @@ class Batches:
             tuple(passed),
             removed,
             self.resumed,
+            self.operations,
+            tuple(left_out),
         )
 
-    def _take(self, draft: Draft) -> Written:
+    def knows(self, drafts: Iterable[Draft]) -> bool:
+        """Whether an interrupted import wrote every one of these."""
+        return all(self._interrupted().find(draft) is not None for draft in drafts)
+
+    def _interrupted(self) -> Known:
         if self._known is None:
             self._known = interrupted(self.log)
+        return self._known
+
+    def _take(self, draft: Draft) -> Written:
         self.witnesses += draft.type == "witness"
         self.annotations += draft.type == "annotation"
-        known = self._known.take(draft)
+        self.operations += draft.type == "cross_model"
+        known = self._interrupted().take(draft)
         if known is not None:
             self.resumed += 1
             return Written(None, known)

@@ -18,6 +18,8 @@ the raw request and response are archived all the same. Times are converted to U
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ledger.capture import fitting
@@ -89,6 +91,30 @@ def call_fields(event: dict[str, Any], sample_id: object, epoch: object) -> Witn
     found["source"] = source_of(event, sample_id, epoch)
     fields: WitnessFields = found  # type: ignore[assignment]
     return fields
+
+
+def times_of(event: dict[str, Any]) -> tuple[str, str]:
+    """Return when a call began and when it ended, as *time*; raises as `call_fields`.
+
+    Without a later `completed` it ended after its working time, or when it began.
+    """
+    started = moment(event.get("timestamp"), "timestamp")
+    ended = started
+    working = fitting.amount(event.get("working_time"))
+    if event.get("completed"):
+        ended = moment(event["completed"], "completed")
+    elif working is not None:
+        with suppress(OverflowError):
+            ended += timedelta(seconds=working)
+    return _time(started), _time(max(started, ended))
+
+
+def _time(at: datetime) -> str:
+    try:
+        utc = at.astimezone(UTC)
+    except OverflowError:
+        raise ImportSourceError("source_unreadable", "a time outside the years 1 to 9999") from None
+    return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _model(event: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from ledger.capture.importing import (
 )
 from ledger.capture.inspect_call import FORMAT
 from ledger.capture.inspect_file import InspectFile
+from ledger.capture.inspect_operations import SampleOperations
 from ledger.capture.inspect_sample import SampleDrafts, read_sample
 from ledger.errors import ImportSourceError
 from ledger.model.archive import Salt
@@ -44,9 +45,13 @@ def import_inspect(
     *,
     again: bool = False,
     skip_unreadable: bool = False,
+    cross_model: bool = False,
     progress: Progress | None = None,
 ) -> ImportResult:
     """Take over all model calls and scores of an Inspect log.
+
+    With `cross_model` each sample that a model answered and another call graded becomes an
+    operation of specs/12 as well; the result counts them, and lists the others with the reason.
 
     `again` imports a file that was imported before; `skip_unreadable` leaves out what cannot be
     read and lists it in the result. Raises `ImportSourceError` (`source_unreadable`,
@@ -63,14 +68,22 @@ def import_inspect(
         file.seek(0)
         archived = log.archive(file, MEDIA_TYPE)
         batches = Batches(log, calls, progress)
+        operations = None
+        if cross_model:
+            operations = SampleOperations(log, source.session_label(), len(source.samples))
         for found in _samples(source, salt_of(log)):
-            batches.add(found.drafts)
+            written = batches.add(found.drafts)
+            if operations is not None:
+                operations.add(found, batches, [one.as_parent() for one in written])
         if batches.witnesses != calls:
             raise ImportSourceError(
                 "source_unreadable",
                 f"the file changed while it was read: {batches.witnesses} calls of {calls}",
             )
-        return batches.finish(FORMAT, archived, path.name, [*unreadable, *unattached])
+        left_out = () if operations is None else operations.left_out
+        return batches.finish(
+            FORMAT, archived, path.name, [*unreadable, *unattached], left_out=left_out
+        )
 
 
 def _survey(source: InspectFile) -> tuple[int, list[Skipped], list[Skipped]]:

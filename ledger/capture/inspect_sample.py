@@ -17,7 +17,7 @@ from typing import Any
 
 from ledger.capture import fitting
 from ledger.capture.importing import Skipped
-from ledger.capture.inspect_call import call_fields, source_of
+from ledger.capture.inspect_call import call_fields, source_of, times_of
 from ledger.capture.inspect_resolve import Resolver
 from ledger.drafts import Draft
 from ledger.errors import LedgerError
@@ -39,23 +39,40 @@ class SampleDrafts:
     calls: int = 0
     unreadable: list[Skipped] = field(default_factory=list)
     unattached: list[Skipped] = field(default_factory=list)
+    place: str = ""
+    made: list[Call] = field(default_factory=list)
+    """Its calls, for those who want to know who answered and who graded."""
+    answer_id: str | None = None
+    """The message that is the sample's answer."""
+    scores: list[tuple[str, object]] = field(default_factory=list)
+    """Names of scorers and their verdicts."""
+    source: list[tuple[str, str | int]] = field(default_factory=list)
+    """The sample's place in the log, as in specs/03 section 1.10."""
 
 
-@dataclass(slots=True)
-class _Call:
+@dataclass(slots=True, eq=False)
+class Call:
+    """A model call of a sample."""
+
     draft: Draft
     message_id: str | None
     scorer: str | None
+    """The scorer that made it; None for calls that lead to the answer."""
     is_final: bool
+    """Whether it belongs to the attempt at the sample that counts."""
+    started_at: str
+    ended_at: str
 
 
 def read_sample(sample: dict[str, Any], place: str, salt: Salt | None = None) -> SampleDrafts:
     """Return the drafts of a sample document; `place` names it in what was left out."""
     resolver, scorers = Resolver(sample), _Scorers()
     sample_id, epoch = sample.get("id"), sample.get("epoch")
-    found = SampleDrafts((str(sample_id), fitting.count(epoch) or 0))
+    found = SampleDrafts((str(sample_id), fitting.count(epoch) or 0), place=place)
+    found.answer_id = _message_id(sample)
+    found.source = list(source_of({}, sample_id, epoch).items())
     events = 0
-    calls: list[_Call] = []
+    calls: list[Call] = []
     for event, is_final in _events(sample):
         scorers.see(event)
         if event.get("event") != "model":
@@ -66,14 +83,18 @@ def read_sample(sample: dict[str, Any], place: str, salt: Salt | None = None) ->
             record, contents = witness(**call_fields(whole, sample_id, epoch), salt=salt)
             draft = Draft("witness", record, (), contents)
             drafts = [draft, *_error(whole, draft, sample_id, epoch, salt)]
+            started, ended = times_of(whole)
         except (LedgerError, RecursionError) as error:
             where = f"{place} event {fitting.name(event.get('uuid')) or events}"
             found.unreadable.append(Skipped(where, str(error)))
             continue
         found.drafts += drafts
         found.calls += 1
-        calls.append(_Call(draft, _message_id(whole), scorers.of(event), is_final))
+        calls.append(Call(draft, _message_id(whole), scorers.of(event), is_final, started, ended))
+    found.made = calls
     for name, score in _scores(sample):
+        if isinstance(score.get("value"), bool | int | float | str):
+            found.scores.append((fitting.name(name) or "score", score["value"]))
         parents = _parents(sample, name, calls)
         if not parents:
             reason = "no model call of the sample to attach it to"
@@ -163,7 +184,7 @@ def _scores(sample: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return [(str(name), score) for name, score in scores.items() if isinstance(score, dict)]
 
 
-def _parents(sample: dict[str, Any], name: str, calls: list[_Call]) -> list[Draft]:
+def _parents(sample: dict[str, Any], name: str, calls: list[Call]) -> list[Draft]:
     """Return the call that gave the answer, then those that the scorer made, at most 256."""
     final = [call for call in calls if call.is_final]
     answer_id = _message_id(sample)

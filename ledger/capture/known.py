@@ -16,6 +16,7 @@ from ledger.drafts import Archived, Draft
 from ledger.errors import LedgerError
 from ledger.formats import cbor
 from ledger.formats.content import SALT_BYTES, ContentRef, references
+from ledger.formats.payload import CROSS_MODEL_TYPES
 from ledger.model.base import Body, to_body
 
 __all__ = ["Known", "KnownLog", "interrupted"]
@@ -58,14 +59,21 @@ class Known:
 
     def take(self, draft: Draft) -> str | None:
         """Return the id of a statement that says what a draft says, and forget it; else None."""
+        found = self.find(draft)
+        if found is None:
+            return None
+        entries, number = found
+        return str(entries.pop(number).payload.id)
+
+    def find(self, draft: Draft) -> tuple[list[Any], int] | None:
+        """Where a statement that says what a draft says stands among those learned."""
         if not self._entries:
             return None
         body = to_body(draft.body) if isinstance(draft.body, Body) else dict(draft.body)
         entries = self._entries.get(_key(draft.type, body), [])
         for number, entry in enumerate(entries):
             if self._same_contents(entry.payload.body, body, draft.contents):
-                del entries[number]
-                return str(entry.payload.id)
+                return entries, number
         return None
 
     def _same_contents(self, body: Any, made: Any, contents: Any) -> bool:
@@ -119,6 +127,10 @@ def interrupted(log: KnownLog) -> Known:
 
 
 def _has_source(payload: Any) -> bool:
+    if payload.type in CROSS_MODEL_TYPES:
+        # A chain has no place for its source; it stands between statements that say theirs.
+        said = payload.body.get("metadata")
+        return payload.type == "provenance" or (isinstance(said, dict) and "source_format" in said)
     if payload.type not in _ENVELOPE_TYPES:
         return False
     place = payload.body.get("capture", {}) if payload.type == "witness" else payload.body

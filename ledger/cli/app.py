@@ -20,6 +20,7 @@ from ledger.cli import (
     keys,
     lineage,
     log,
+    operation,
     output,
     prove,
     proxy,
@@ -48,6 +49,7 @@ app.add_typer(import_.commands, name="import", rich_help_panel=_RECORD)
 app.command("log", rich_help_panel=_READ)(log.log)
 app.command("show", rich_help_panel=_READ)(show.show)
 app.command("lineage", rich_help_panel=_READ)(lineage.lineage)
+app.command("operation", rich_help_panel=_READ)(operation.operation)
 app.command("head", rich_help_panel=_READ)(head.head)
 app.command("check-output", rich_help_panel=_READ)(check.check_output)
 app.add_typer(prove.commands, name="prove", rich_help_panel=_PROVE)

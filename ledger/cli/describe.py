@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ledger import Entry
-from ledger.cli import session_words
+from ledger.cli import operation_words, session_words
+from ledger.cli.operation_words import BAND_STYLES
 from ledger.cli.output import Part
 from ledger.cli.text import counted, human_bytes
 
 __all__ = ["BAND_STYLES", "TYPE_STYLES", "has_words", "plain", "statement_json", "summary"]
 
-BAND_STYLES = {"A": "green", "B": "yellow", "C": "red"}
 TYPE_STYLES = {
     "witness": "",
     "annotation": "cyan",
@@ -30,6 +30,7 @@ TYPE_STYLES = {
     "rotate": "magenta",
     "revoke": "bold magenta",
     **session_words.TYPES,
+    **operation_words.TYPES,
 }
 
 
@@ -131,4 +132,5 @@ _SUMMARIES: dict[str, Callable[[Mapping[str, Any]], list[Part]]] = {
     "rotate": lambda body: [str(body["key"]["name"])],
     "revoke": lambda body: [f"key {body['kid'].hex()[:16]} after #{body['last_good_index']}"],
     **session_words.SUMMARIES,
+    **operation_words.SUMMARIES,
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -35,6 +37,12 @@ def inspect(
     session: Session = None,
     again: Again = False,
     skip_unreadable: Skip = False,
+    cross_model: Annotated[
+        bool,
+        typer.Option(
+            "--cross-model", help="Graded answers are operations across models.", metavar=""
+        ),
+    ] = False,
     keys: KeysFolder = None,
     signer: SignerKey = None,
     as_json: AsJson = False,
@@ -44,16 +52,23 @@ def inspect(
     Model calls become witnesses, scores annotations. The file itself is kept in
     the archive. The session is named for task and run unless it is given.
 
-    Example:
+    With --cross-model each sample that a model answered and another call graded
+    becomes an operation: the answer, its transfer to the grader, the verdict.
+
+    Examples:
       vif import inspect runs.vif logs/theory-of-mind.eval
+      vif import inspect runs.vif logs/theory-of-mind.eval --again --cross-model
 
     With --json: witnesses, annotations, skipped (place, reason), session, index,
-    id, size, root, known_head.
+    id, size, root, known_head; with --cross-model also operations and left_out
+    (place, reason).
     """
     check_readable(file)
     label = session or session_label(file)
     with writing(ledger, keys, signer, session=label) as log:
-        made = _take_over(import_inspect, log, file, again, skip_unreadable)
+        made = _take_over(
+            partial(import_inspect, cross_model=cross_model), log, file, again, skip_unreadable
+        )
     report(made, label, as_json)
 
 

@@ -81,9 +81,10 @@ def report(made: ImportResult, session: str | None, as_json: bool) -> None:
 
 def members(made: ImportResult, session: str | None) -> dict[str, Any]:
     """Return what an import did, as members of a JSON answer."""
-    return {
-        "witnesses": made.witnesses,
-        "annotations": made.annotations,
+    answer: dict[str, Any] = {"witnesses": made.witnesses, "annotations": made.annotations}
+    if made.operations or made.left_out:
+        answer |= {"operations": made.operations, "left_out": listed(made.left_out)}
+    return answer | {
         "skipped": listed(made.skipped),
         "session": session,
         **place(made.receipt),
@@ -110,22 +111,27 @@ def show(made: ImportResult, session: str | None, file: str = "") -> None:
         [
             ("file", file),
             ("imported", f"{witnesses}, {counted(made.annotations, 'annotation')}"),
+            ("operations", f"{made.operations:,}" if made.operations or made.left_out else ""),
             ("resumed", again if made.resumed else ""),
             ("session", session or ""),
             ("statement", f"#{receipt.index}  {receipt.id}"),
             ("head", known_head(receipt.size, receipt.root)),
         ]
     )
-    show_lists(made.skipped, made.passed, made.redacted)
+    show_lists(made.skipped, made.passed, made.redacted, made.left_out)
 
 
 def show_lists(
-    skipped: Sequence[Skipped], passed: Sequence[Skipped], redacted: Sequence[Secret]
+    skipped: Sequence[Skipped],
+    passed: Sequence[Skipped],
+    redacted: Sequence[Secret],
+    left_out: Sequence[Skipped] = (),
 ) -> None:
     """Print what did not become a statement, and what was taken out."""
     told = [
         ("skipped ", "yellow", [f"{one.place}: {one.reason}" for one in skipped]),
         ("no statement ", "dim", [f"{one.place}: {one.reason}" for one in passed]),
+        ("no operation ", "dim", [f"{one.place}: {one.reason}" for one in left_out]),
         ("redacted ", "yellow", [f"{one.place}: {one.kind}" for one in redacted]),
     ]
     for word, style, lines in told:

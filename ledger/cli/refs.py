@@ -15,7 +15,7 @@ __all__ = ["CONTENTS", "contents_of", "named_content", "refer_file"]
 
 CONTENTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "prompt": (("data", "prompt_hash"),),
-    "output": (("output", "output_hash"),),
+    "output": (("output", "output_hash"), ("output",)),
     "request": (("raw", "request"), ("request",)),
     "response": (("raw", "response"), ("response",)),
     "template": (("data", "prompt_template"),),
@@ -24,20 +24,37 @@ CONTENTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "explanation": (("explanation",),),
     "source": (("source",),),
     "state": (("state",),),
-    "environment": (("environment",),),
+    "environment": (("environment",), ("replay", "environment")),
+    "content": (("content",),),
+    "delivered": (("delivered",),),
+    "context": (("context",),),
+    "source-context": (("source", "context"),),
+    "target-context": (("target", "context"),),
+    "analytics": (("analytics",),),
+    "configuration": (("replay", "configuration"),),
+    "replay-data": (("replay", "data"),),
 }
 """Names for `--content`, and where in a body the reference stands."""
 
 _BLOCK_BYTES = 1 << 20
+_OWN_NAMES = ("session_open", "provenance")
+"""Types with contents that have names of their own."""
 
 
 def contents_of(entry: Entry) -> Iterator[tuple[str, ContentRef]]:
-    """Yield the contents that a statement refers to, by name; frozen files by their own."""
+    """Yield the contents that a statement refers to, by name; frozen files and data by their own.
+
+    Interactions of a chain are `interaction-1`, `interaction-2` and so on.
+    """
     body = entry.payload.body
     places = [(name, path) for name, paths in CONTENTS.items() for path in paths]
     found = [(name, _at(body, path)) for name, path in places]
     if entry.payload.type == "session_open":
         found += [(str(item["name"]), item["content"]) for item in body.get("frozen", ())]
+    elif entry.payload.type == "provenance":
+        passed = enumerate(body.get("interactions", ()), 1)
+        found += [(f"interaction-{number}", item["content"]) for number, item in passed]
+        found += [(str(item["name"]), item["content"]) for item in body.get("data", ())]
     for name, value in found:
         if isinstance(value, Mapping) and "blake3" in value:
             yield name, from_cbor(value)
@@ -46,7 +63,7 @@ def contents_of(entry: Entry) -> Iterator[tuple[str, ContentRef]]:
 def named_content(entry: Entry, name: str) -> ContentRef:
     """Return a content's reference; LedgerError `usage` or ContentError `content_missing`."""
     found = dict(contents_of(entry))
-    if name not in found and name not in CONTENTS and entry.payload.type != "session_open":
+    if name not in found and name not in CONTENTS and entry.payload.type not in _OWN_NAMES:
         bad_call(f"there is no content {name!r}", hint=f"one of {', '.join(CONTENTS)}")
     if name not in found:
         has = ", ".join(found) or "none"

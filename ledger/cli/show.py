@@ -139,8 +139,12 @@ def _rows(
 
 
 def _item(item: Mapping[str, Any]) -> str:
-    """Return a frozen file or a change of one (specs/10 section 2) in one line."""
-    shown = [_scalar(value) for value in item.values() if not isinstance(value, Mapping)]
+    """Return an item of a list in one line; what is not text stands behind its name."""
+    shown = [
+        _scalar(value) if isinstance(value, str) else f"{key} {_scalar(value)}"
+        for key, value in item.items()
+        if not isinstance(value, Mapping | list)
+    ]
     sizes = [human_bytes(value["size_bytes"]) for value in item.values() if _is_ref(value)]
     return "  ".join(shown + sizes)
 

@@ -1,8 +1,9 @@
 """Is everything in the folder what the entries imply? (specs/09)
 
 `examine` derives the whole ledger again from its entries and compares: statements and signatures,
-leaf hashes, every tile, root and head, ids, streams, chain, parents, views, content. It reads one
-snapshot, may run beside writers, and changes nothing; `rebuild_views` makes the views again.
+leaf hashes, every tile, root and head, ids, streams, chain, parents, operations across models,
+views, content. It reads one snapshot, may run beside writers, and changes nothing; `rebuild_views`
+makes the views again.
 
 Codes are those of specs/08 and `ledger.errors`, and:
 
@@ -16,6 +17,7 @@ Codes are those of specs/08 and `ledger.errors`, and:
 | `content_unreadable` | a content file cannot be read |
 | `head_unpublished` | note: the published head is behind or torn; the next open publishes it |
 | `orphan_temporary` | note: a temporary file that a crash left |
+| `operation_open` | note: an operation that was not combined, of specs/12 |
 """
 
 from __future__ import annotations
@@ -25,12 +27,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ledger.doctor.contents import Contents
+from ledger.doctor.operations import check_operations
 from ledger.doctor.problem import Problem
 from ledger.doctor.statements import Statements
 from ledger.doctor.viewed import check_views
 from ledger.errors import FormatError, LedgerError, StoreError
 from ledger.formats import merkle
 from ledger.formats.note import Checkpoint, verify_checkpoint
+from ledger.operations.gather import Gathered
 from ledger.store import Snapshot, Store
 from ledger.store.commit import FORMAT
 from ledger.store.content import blob_view
@@ -86,10 +90,21 @@ def _examine(
         yield Problem(
             "ledger_unreadable", "meta", "format", "", repr(FORMAT), repr(snapshot.format())
         )
+    with Gathered() as operations:
+        yield from _gathering(store, snapshot, published, progress, operations)
+
+
+def _gathering(
+    store: Store,
+    snapshot: Snapshot,
+    published: Checkpoint | None,
+    progress: Progress,
+    operations: Gathered,
+) -> Iterator[Problem]:
     contents = Contents()
     yield from contents.blobs(snapshot)
     yield from contents.files(store.content.folder)
-    statements = Statements(snapshot, contents)
+    statements = Statements(snapshot, contents, operations)
     yield from statements.stored_streams()
     size = (snapshot.last_entry() or 0) + 1
     expected = 0
@@ -109,6 +124,7 @@ def _examine(
     yield from contents.missing()
     yield from _head(snapshot, statements, expected)
     yield from _published(store, snapshot, statements, published, expected)
+    yield from check_operations(store, snapshot, operations)
     if not statements.damaged:
         yield from check_views(snapshot)
 

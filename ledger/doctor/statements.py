@@ -17,6 +17,7 @@ from ledger.formats.content import references
 from ledger.formats.merkle import hash_leaf
 from ledger.formats.values import uuid7_bytes
 from ledger.keys.events import KeyHistory
+from ledger.operations.gather import Gathered
 from ledger.reader import Entry
 from ledger.store import Snapshot, StreamTail
 from ledger.store.rows import chain_key, u64
@@ -28,9 +29,10 @@ __all__ = ["Statements"]
 class Statements:
     """Walks the entries once, in order."""
 
-    def __init__(self, snapshot: Snapshot, contents: Contents) -> None:
+    def __init__(self, snapshot: Snapshot, contents: Contents, operations: Gathered) -> None:
         self._snapshot = snapshot
         self._contents = contents
+        self._operations = operations
         self._genesis: tuple[str, bytes] = ("", b"")
         self._stored: dict[str, StreamTail] = {}
         self._unreadable: set[str] = set()
@@ -73,6 +75,7 @@ class Statements:
         yield from self._row("ids", identifier, identifier.hex(), index)
         yield from self._stream(entry)
         yield from self._parents(entry)
+        self._operations.add(entry)
         erased = erases(entry.payload)
         if erased is not None:
             self._contents.erased(erased)

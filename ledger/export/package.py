@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ledger.errors import ContentError, ExportError
+from ledger.export.across import Across, across
 from ledger.export.appending import ExportWriter
 from ledger.export.bag import LOG_PREFIX, Bag
 from ledger.export.contents import Contents
@@ -37,6 +38,7 @@ from ledger.export.tree import bundle_files, tile_files
 from ledger.formats.content import ContentRef, references
 from ledger.formats.note import Checkpoint, parse_checkpoint
 from ledger.formats.payload import KEY_STREAM
+from ledger.operations.gather import Gathered
 from ledger.reader import Reader
 
 PACKAGE_VERSION = 1
@@ -67,8 +69,12 @@ class ExportResult:
 class _Survey:
     """What one pass over the selection gathers."""
 
-    def __init__(self, log: Reader, selection: Selection, contents: Contents) -> None:
+    def __init__(
+        self, log: Reader, selection: Selection, contents: Contents, gathered: Gathered
+    ) -> None:
         self.seen = Overview()
+        self.across = Across()
+        self._gathered = gathered
         self.crate = Crate()
         self.streams = StreamCounts(log, selection)
         self.erasures: set[int] = set()
@@ -82,6 +88,7 @@ class _Survey:
                 progress("reading", entry.index - selection.start, selection.end - selection.start)
             self.seen.add(entry)
             self.streams.add(entry)
+            self._gathered.add(entry)
             kind, body = entry.payload.type, entry.payload.body
             if kind == "witness":
                 op = operation(entry)
@@ -97,6 +104,7 @@ class _Survey:
                 if selection.session is not None
                 else "the selection holds no statement",
             )
+        self.across = across(log, self._gathered)
 
 
 def export(
@@ -137,8 +145,8 @@ def export(
     report = progress or (lambda stage, done, total: None)
     folder = target.parent
     with open_sink(target, zipped=zip) as sink, Bag(sink, folder) as bag:
-        with Contents(folder) as found:
-            survey = _Survey(log, selection, found)
+        with Contents(folder) as found, Gathered() as gathered:
+            survey = _Survey(log, selection, found, gathered)
             survey.read(log, selection, report)
             if contents == "included":
                 found.write(log, bag, lambda done, total: report("contents", done, total))
@@ -211,6 +219,7 @@ def _write_readable(
         has_session_folder=bool(laid.parts),
         has_projects=laid.projects,
         keys=log.keys().keys,
+        across=survey.across,
         read=read,
     )
     facts = CrateFacts(

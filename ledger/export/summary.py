@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from ledger.export import text
+from ledger.export.across import Across
 from ledger.export.facts import Operation
 from ledger.export.overview import REST, Overview
 from ledger.formats.content import ContentRef
@@ -53,6 +54,7 @@ class Page:
     streams_cut: bool
     keys: tuple[KeyRecord, ...]
     signed_by: dict[str, int]
+    across: Across
     operations: tuple[OperationRow, ...]
 
     @property
@@ -99,6 +101,7 @@ def page_of(
     has_session_folder: bool,
     has_projects: bool,
     keys: Iterable[KeyRecord],
+    across: Across,
     read: Callable[[ContentRef], bytes | None] | None,
 ) -> Page:
     """Put together what the templates need.
@@ -129,6 +132,7 @@ def page_of(
             for key, counter in seen.producers.rows.items()
             if key is not REST
         },
+        across=across,
         operations=tuple(_row(op, read) for op in seen.operations),
     )
 
@@ -185,6 +189,7 @@ def _environment() -> Environment:
         "size": text.size,
         "number": lambda value: f"{value:,}",
         "ratio": lambda value: f"{value:.3f}",
+        "percent": lambda value: f"{value:.0%}",
         "amount": lambda value: f"{value:,.6g}",
         "money": _money,
         "moment": lambda value: f"{value[:10]} {value[11:19]} UTC",

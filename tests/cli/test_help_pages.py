@@ -19,6 +19,7 @@ import ledger
 from ledger.cli.app import app
 from tests.capture.foreign import cassette, experiment, export, interaction, span
 from tests.cli.world import ROOT, Vif, draft
+from tests.operations.lab import Story
 
 
 def commands(
@@ -99,6 +100,9 @@ def prepare(path: tuple[str, ...], vif: Vif) -> dict[str, str]:
     if path[0] == "head" or path == ("key", "trust"):
         # The package that the second line verifies is exported after the first line: see below.
         assert vif("export", "runs.vif", "package").code == 0
+    if path == ("operation",):
+        with ledger.open("runs.vif", session="lab") as log:
+            return {"runs.vif 27": f"runs.vif {Story(log).tell().stages[0].index}"}
     kid = vif("key", "list", "--json").lines[-1]["kid"]
     return {"72d16faf": kid[:8], "--last-good 41": "--last-good 221 --yes"}
 
