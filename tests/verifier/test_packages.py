@@ -669,7 +669,7 @@ def test_export_claims(tmp_path: Path) -> None:
     """An export statement that counts wrongly is refused."""
     for change, code in (
         (lambda b: b.update(statements=5), "export_invalid"),
-        (lambda b: b["selection"].update(start=1), "export_invalid"),
+        (lambda b: b["selection"].update(start=1), "body_invalid"),
         (lambda b: b["streams"][1].update(statements=99), "stream_incomplete"),
         (lambda b: b["streams"].pop(), "export_invalid"),
         (lambda b: b["seal"].update(size_bytes=1), "seal_mismatch"),
