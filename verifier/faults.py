@@ -36,7 +36,9 @@ class Faults:
     def add(self, index: int, code: str, axis: str | None) -> None:
         """Take a finding of severity `fail` at an index."""
         bits = INVALID if code in _INVALID_CODES else 0
-        if code != "claim_mismatch":
+        if code == "context_mismatch":  # a finding about contents, of what links two stages
+            bits |= BROKEN_LINEAGE
+        elif code != "claim_mismatch":
             bits |= _BITS.get(axis or "", 0)
         position = self._position_of(index) if bits else -1
         if position >= 0:

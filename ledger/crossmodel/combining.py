@@ -136,17 +136,17 @@ class Combination:
         ]
 
 
-def in_order(own: Sequence[Entry], joined: Sequence[JoinedStage]) -> list[Part]:
-    """Stages in the order of their provenance: own ones as in the log, joined ones before them.
+def in_order(own: Sequence[tuple[int, Part]], foreign: Sequence[JoinedStage]) -> list[Part]:
+    """Stages in the order of their provenance.
 
-    A joined stage stands before the first own one that names it, and behind those joined ones that
-    it names itself.
+    Those of this ledger come with their indices and stand as in the log. One of another ledger
+    stands before the first that names it, and behind those that it names itself.
     """
-    waiting = {part.parent.leaf_hash: part for part in joined}
+    waiting = {part.parent.leaf_hash: part for part in foreign}
     ordered: list[Part] = []
 
     def put(wanted: Sequence[bytes]) -> None:
-        """Put joined stages, and those behind them, each when all that it names are there."""
+        """Put stages of other ledgers, and those behind them, each when all that it names are."""
         reached: dict[bytes, JoinedStage] = {}
         found = list(wanted)
         while found:
@@ -159,10 +159,11 @@ def in_order(own: Sequence[Entry], joined: Sequence[JoinedStage]) -> list[Part]:
                 if not any(parent.leaf_hash in reached for parent in part.parents):
                     ordered.append(reached.pop(leaf_hash))
 
-    for entry in own:
-        put([parent.leaf_hash for parent in entry.payload.parents])
-        ordered.append(entry)
-    put([part.parent.leaf_hash for part in joined])
+    for _, one in sorted(own, key=lambda pair: pair[0]):
+        parents = one.parents if isinstance(one, JoinedStage) else one.payload.parents
+        put([parent.leaf_hash for parent in parents])
+        ordered.append(one)
+    put([part.parent.leaf_hash for part in foreign])
     return ordered
 
 

@@ -346,9 +346,15 @@ class Operation:
         `RecordError`, and what `append` raises.
         """
         if self.receipt is None:
-            own = [self.log.get(index) for index in sorted(self._past.stages.values())]
+            own: list[tuple[int, Entry | JoinedStage]] = [
+                (index, self.log.get(index)) for index in self._past.stages.values()
+            ]
             joined = [part for part in self._parts if isinstance(part, JoinedStage)]
-            combination = Combination(self, self._said, in_order(own, joined))
+            own += [
+                (self.log.by_id(part.id).index, part) for part in joined if not part.parent.ledger
+            ]
+            foreign = [part for part in joined if part.parent.ledger]
+            combination = Combination(self, self._said, in_order(own, foreign))
             receipts = self.session.append_drafts(combination.drafts(self._contents))
             self.receipt = receipts[-1]
             self._past.combined = receipts[-1].index

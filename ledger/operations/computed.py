@@ -25,7 +25,10 @@ def compute(
     for seen in (*(one.seen for one in parents), chain):
         if seen is None:
             continue
-        axes.update(one.axis for one in findings_at(seen) if one.severity == "fail")
+        for one in findings_at(seen):
+            if one.severity == "fail":
+                # It is about contents, and says that two stages are not linked.
+                axes.add("lineage" if one.code == "context_mismatch" else one.axis)
         kid = seen.entry.cose.kid
         kids.setdefault(kid, key_name(kid))
     if any(one.state == "unreadable" for one in parents):

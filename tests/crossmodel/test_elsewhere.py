@@ -159,3 +159,24 @@ def test_parents_can_be_named_outright(place: Place, there: Ledger) -> None:
                 work(run, handed.text)
         assert stages(log, "insight")[0].payload.parents[0] == outside
         assert body(log, "insight")["usage"]["operations"] == 1
+
+
+def test_a_stage_of_another_session_stands_where_the_log_has_it(log: Ledger) -> None:
+    """Joined late, and not named by a stage before: its place is still that of its index."""
+    with log.session("another", prices=None) as other:
+        asked = other.cross_model("y")
+        with asked.insight(model=STRONG) as served:
+            served.output = "So it is."
+        with session(log) as run:
+            operation = run.cross_model("x", insight=STRONG, execution=CHEAP)
+            with operation:
+                with operation.insight() as insight:
+                    think(run)
+                with operation.transfer(insight) as handed:
+                    pass
+                with operation.execute(handed):
+                    work(run, handed.text)
+                operation.join(served.handover(), "late")
+    steps = body(log, "provenance")["steps"]
+    assert [one["label"] for one in steps] == ["late", "1", "1", "1"]
+    assert log.operation(operation.id).findings == ()
