@@ -33,7 +33,6 @@ class StageRules:
         `row` is what the stage says by itself (`own_row`).
         """
         body = p["body"]
-        own = [one for one in parts if one.own]
         made = [one for one in made_with(body, parts) if one.own]
         row = row._replace(
             sure=all(one.told for one in made),
@@ -52,7 +51,8 @@ class StageRules:
             if row.tag == TAG_EXECUTION:
                 away |= self._transfers(position, body, parts, made, row, wrong)
         self._ground.tell("stage_mismatch", position, wrong)
-        self._times(position, own, row)
+        built_on = parts[: len(parts) - body["made_with"]]
+        self._times(position, [one for one in built_on if one.own], row)
         numbers = _usage(body["usage"], made) if row.sure else []
         if row.tag == TAG_TRANSFER:
             numbers += _completeness(body, parts[0], row)

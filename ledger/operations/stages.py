@@ -25,7 +25,7 @@ def stage_findings(statements: Statements, seen: Seen) -> Iterator[Judged]:
         yield from _calls(seen, parents)
     if seen.payload.type == "execution":
         yield from _targets(statements, seen, parents)
-    yield from _times(seen, parents)
+    yield from _times(seen, parents[: len(parents) - seen.body["made_with"]])
 
 
 def contexts_of(statements: Statements, seen: Seen) -> tuple[list[Mapping[str, Any]], bool]:

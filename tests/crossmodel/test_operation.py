@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -316,3 +317,22 @@ def test_what_was_recorded_by_other_means_can_be_counted(log: Ledger) -> None:
             pass
         with operation.execute(handed):
             work(run, handed.text)
+
+
+def test_an_operation_that_fails_inside_a_stage_leaves_its_stages_there(log: Ledger) -> None:
+    """The outer stage catches the error and goes on: what there was is inside of it."""
+    with session(log) as run, run.cross_model("outer", insight=STRONG, execution=CHEAP) as outer:
+        with outer.insight() as insight:
+            inner = run.cross_model("inner", insight=STRONG, execution=CHEAP)
+            with contextlib.suppress(ZeroDivisionError), inner:
+                with inner.insight() as part:
+                    think(run, "a part")
+                raise ZeroDivisionError
+            think(run, "all of it")
+        with outer.transfer(insight) as handed:
+            pass
+        with outer.execute(handed):
+            work(run, handed.text)
+    assert insight.entry.payload.parents[0].id == part.id
+    assert insight.body["made_with"] == 2
+    assert log.operation(outer.id).findings == ()
