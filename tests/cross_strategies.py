@@ -75,7 +75,7 @@ def stage_fields(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "operation": draw(operations),
         "label": draw(labels),
-        "made_with": draw(counts),
+        "made_with": draw(st.integers(0, 255)),
         "usage": draw(usages()),
         "started_at": began,
         "ended_at": ended,

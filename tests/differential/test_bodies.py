@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ledger import model
 from ledger.formats import cbor, payload
+from tests.cross_strategies import cross_bodies
 from tests.helpers.auditor import Auditor
 from tests.helpers.damage import ODD_VALUES, damage_value, places, randomness
 from tests.helpers.outcome import Outcome, outcome
@@ -24,12 +25,20 @@ from verifier.errors import Refused
 ENVELOPE = {"vif": 1, "id": lab.PAYLOADS[1].id, "created_at": lab.PAYLOADS[1].created_at}
 LEDGER = {"origin": lab.LEDGER.origin, "genesis": lab.LEDGER.genesis}
 AUDITOR = Auditor([lab.GENESIS_STATEMENT])
-POLICY = {"band_mismatch", "threshold_mismatch", "gate_mismatch", "total_mismatch", "cost_mismatch"}
+POLICY = {
+    *("band_mismatch", "threshold_mismatch", "gate_mismatch", "total_mismatch", "cost_mismatch"),
+    "derivation_mismatch",
+}
 
 
 def ledger_body(kind: str, data: bytes) -> Any:
     body = cbor.decode(data)
-    assert model.to_body(model.from_body(kind, body)) == body
+    made = model.from_body(kind, body)
+    assert model.to_body(made) == body
+    if (
+        kind in payload.CROSS_MODEL_TYPES
+    ):  # whose numbers of parents no statement may be able to have
+        model.check_parents(made, parents_of(kind, body))
     return True
 
 
@@ -64,6 +73,8 @@ def verifier_body(kind: str, data: bytes) -> Any:
 
 def parents_of(kind: str, body: dict[str, Any]) -> int:
     """How many parents a statement needs for its body to be all that is judged."""
+    if kind in payload.CROSS_MODEL_TYPES:
+        return parts_of(kind, body)
     counted = {"session_open": "run", "intent": "attempt", "reuse": "calls"}.get(kind)
     if counted is None:
         return 1
@@ -71,6 +82,17 @@ def parents_of(kind: str, body: dict[str, Any]) -> int:
     if type(number) is not int:
         return 1
     return min(max(number, 0), 256) if kind == "reuse" else int(number > 1)
+
+
+def parts_of(kind: str, body: dict[str, Any]) -> int:
+    """The same of the five types of cross-model operations."""
+    if kind in payload.STAGE_TYPES:
+        number = body.get("made_with")
+        inside = min(max(number, 0), 256) if type(number) is int else 0
+        return min(256, inside + (kind == "transfer")) or int(kind == "execution")
+    lists = ["steps"] if kind == "provenance" else ["insights", "transfers", "executions"]
+    count = sum(len(one) for one in map(body.get, lists) if type(one) is list)
+    return min(256, count + (kind == "cross_model"))
 
 
 def both_bodies(kind: str, body: Any) -> Outcome | None:
@@ -84,7 +106,7 @@ def both_bodies(kind: str, body: Any) -> Outcome | None:
 
 
 @runs(100)
-@given(bodies())
+@given(bodies() | cross_bodies)
 def test_valid_bodies_are_accepted_by_both(made: tuple[str, model.Body]) -> None:
     """What the ledger lets a producer record, an auditor's program accepts."""
     kind, body = made
@@ -94,7 +116,7 @@ def test_valid_bodies_are_accepted_by_both(made: tuple[str, model.Body]) -> None
 
 
 @runs(150)
-@given(bodies(), randomness)
+@given(bodies() | cross_bodies, randomness)
 def test_damaged_bodies_are_judged_alike(made: tuple[str, model.Body], rng: Random) -> None:
     """A field dropped, added, retyped or out of range gets one code from both programs."""
     plain = model.to_body(made[1])
