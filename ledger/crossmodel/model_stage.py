@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ledger.crossmodel.stage import Rating, Stage
-from ledger.drafts import Archived, ParentLike
+from ledger.crossmodel.stage import Stage, StageOptions
+from ledger.drafts import Archived
 from ledger.errors import ContentError, RecordError
 from ledger.formats.containing import contained
 from ledger.formats.content import ContentRef, from_cbor
 from ledger.formats.payload import Parent, Payload
 from ledger.model import Body, Execution, Insight
 from ledger.model.archive import Content
-from ledger.reader import Entry
 
 if TYPE_CHECKING:
     from ledger.crossmodel.operation import Operation, Transferred
@@ -36,15 +35,12 @@ class ModelStage(Stage):
         self,
         operation: Operation,
         label: str,
-        recorded: Entry | None,
-        parents: Sequence[ParentLike],
-        metadata: Mapping[str, Any] | None,
-        rating: Rating,
+        options: StageOptions,
         *,
         model: str | None,
         model_version: str | None,
     ) -> None:
-        super().__init__(operation, label, recorded, parents, metadata, rating)
+        super().__init__(operation, label, options)
         self.model = model
         self.model_version = model_version
         self.output: Content | ContentRef | None = None

@@ -30,7 +30,7 @@ from ledger.crossmodel.combining import Combination, Said, in_order
 from ledger.crossmodel.joined import JoinedStage
 from ledger.crossmodel.model_stage import ExecutionStage, InsightStage, ModelStage
 from ledger.crossmodel.past import OperationKey, PastOperation
-from ledger.crossmodel.stage import Rating, Stage
+from ledger.crossmodel.stage import Rating, Stage, StageOptions
 from ledger.crossmodel.tracing import from_headers, trace_of
 from ledger.crossmodel.transfer_stage import TransferStage
 from ledger.drafts import Archived, Draft, ParentLike, Receipt
@@ -134,19 +134,14 @@ class Operation:
         *,
         model: str | None = None,
         model_version: str | None = None,
-        parents: Sequence[ParentLike] = (),
-        metadata: Mapping[str, Any] | None = None,
-        **rating: Unpack[Rating],
+        **options: Unpack[StageOptions],
     ) -> InsightStage:
         """A stage in which a model finds something out."""
-        label = self._label("insight", label)
+        options["parents"] = [*options.get("parents", ()), *self._parents]
         return InsightStage(
             self,
-            label,
-            self._recorded("insight", label),
-            [*parents, *self._parents],
-            metadata,
-            rating,
+            self._label("insight", label),
+            options,
             model=model or self._models["insight"],
             model_version=model_version,
         )
@@ -158,19 +153,13 @@ class Operation:
         *,
         target: str | None = None,
         target_version: str | None = None,
-        parents: Sequence[ParentLike] = (),
-        metadata: Mapping[str, Any] | None = None,
-        **rating: Unpack[Rating],
+        **options: Unpack[StageOptions],
     ) -> TransferStage:
         """A stage in which an output is handed to another model, `target`."""
-        label = self._label("transfer", label)
         return TransferStage(
             self,
-            label,
-            self._recorded("transfer", label),
-            parents,
-            metadata,
-            rating,
+            self._label("transfer", label),
+            options,
             source=source,
             target=target or self._models["execution"],
             target_version=target_version,
@@ -182,21 +171,15 @@ class Operation:
         label: str | None = None,
         model: str | None = None,
         model_version: str | None = None,
-        parents: Sequence[ParentLike] = (),
-        metadata: Mapping[str, Any] | None = None,
-        **rating: Unpack[Rating],
+        **options: Unpack[StageOptions],
     ) -> ExecutionStage:
         """A stage in which a model works with what was handed to it."""
         if not transfers:
             raise TypeError("execute() needs the transfers that it works with")
-        label = self._label("execution", label)
         stage = ExecutionStage(
             self,
-            label,
-            self._recorded("execution", label),
-            parents,
-            metadata,
-            rating,
+            self._label("execution", label),
+            options,
             model=model or self._models["execution"],
             model_version=model_version,
         )
@@ -270,6 +253,11 @@ class Operation:
     def id_body(self) -> dict[str, Any]:
         """The operation as bodies name it."""
         return {"name": self.name, "number": self.number}
+
+    def recorded(self, kind: str, label: str) -> Entry | None:
+        """The stage of that type and label that is in the log already."""
+        index = self._past.stages.get((kind, label))
+        return None if index is None else self.log.get(index)
 
     def named(self, parent: ParentLike) -> Parent:
         """A statement that something builds on; one in another ledger is taken as it is."""
@@ -382,10 +370,6 @@ class Operation:
                 raise SessionError("operation_invalid", f"{label[:140]!a} is no label of specs/00")
             self._begun.add((kind, label))
         return label
-
-    def _recorded(self, kind: str, label: str) -> Entry | None:
-        index = self._past.stages.get((kind, label))
-        return None if index is None else self.log.get(index)
 
     def _keep(self, content: Content | ContentRef) -> ContentRef:
         if isinstance(content, ContentRef):

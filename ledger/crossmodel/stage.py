@@ -35,11 +35,11 @@ from ledger.session.lineage import About, Frame, at, here
 if TYPE_CHECKING:
     from ledger.crossmodel.operation import Operation
 
-__all__ = ["Rating", "Stage"]
+__all__ = ["Rating", "Stage", "StageOptions"]
 
 
 class Rating(TypedDict, total=False):
-    """How sure and how good a stage is, and where the numbers came from (specs/12 §1)."""
+    """How sure and how good something is, and where the numbers came from (specs/12 §1)."""
 
     confidence: float | None
     confidence_method: ConfidenceMethod | None
@@ -49,34 +49,38 @@ class Rating(TypedDict, total=False):
     """Default `stated`."""
 
 
+class StageOptions(Rating, total=False):
+    """What all stages can be begun with."""
+
+    parents: Sequence[ParentLike]
+    """What it builds on, besides the stages that it names anyway."""
+    metadata: Mapping[str, Any] | None
+
+
+_OPTIONS = StageOptions.__required_keys__ | StageOptions.__optional_keys__
+
+
 class Stage:
     """One stage; also `async with`. Attributes may be set until the block ends."""
 
     kind: ClassVar[str]
 
-    def __init__(
-        self,
-        operation: Operation,
-        label: str,
-        recorded: Entry | None,
-        parents: Sequence[ParentLike],
-        metadata: Mapping[str, Any] | None,
-        rating: Rating,
-    ) -> None:
-        unknown = rating.keys() - Rating.__annotations__.keys()
+    def __init__(self, operation: Operation, label: str, options: StageOptions) -> None:
+        unknown = options.keys() - _OPTIONS
         if unknown:
             raise TypeError(f"a stage has no keyword {min(unknown)!r}")
+        recorded = operation.recorded(self.kind, label)
         self.label = label
-        self.confidence = rating.get("confidence")
-        self.confidence_method = rating.get("confidence_method")
-        self.quality = rating.get("quality")
-        self.quality_method = rating.get("quality_method")
-        self.metadata = metadata
+        self.confidence = options.get("confidence")
+        self.confidence_method = options.get("confidence_method")
+        self.quality = options.get("quality")
+        self.quality_method = options.get("quality_method")
+        self.metadata = options.get("metadata")
         self.needed = recorded is None
         """Whether its work has still to be done."""
         self._operation = operation
         self._recorded = recorded
-        self._parents = [operation.named(parent) for parent in parents]
+        self._parents = [operation.named(parent) for parent in options.get("parents", ())]
         self._made = About()
         self._new: dict[ContentRef, bytes] = {}
         self._started: str | None = None

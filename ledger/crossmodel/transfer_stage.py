@@ -12,15 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ledger.crossmodel.stage import Rating, Stage
-from ledger.drafts import Archived, ParentLike
+from ledger.crossmodel.stage import Stage, StageOptions
+from ledger.drafts import Archived
 from ledger.errors import RecordError
 from ledger.formats.content import ContentRef
 from ledger.formats.payload import Parent, Payload
 from ledger.model import Body, Check, Party
 from ledger.model.archive import Content
 from ledger.model.combine import transfer
-from ledger.reader import Entry
 
 if TYPE_CHECKING:
     from ledger.crossmodel.operation import Operation, Source
@@ -37,16 +36,13 @@ class TransferStage(Stage):
         self,
         operation: Operation,
         label: str,
-        recorded: Entry | None,
-        parents: Sequence[ParentLike],
-        metadata: Mapping[str, Any] | None,
-        rating: Rating,
+        options: StageOptions,
         *,
         source: Source,
         target: str | None,
         target_version: str | None,
     ) -> None:
-        super().__init__(operation, label, recorded, parents, metadata, rating)
+        super().__init__(operation, label, options)
         self.source = source
         self.target = target
         self.target_version = target_version
