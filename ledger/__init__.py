@@ -29,6 +29,9 @@ A session (`Ledger.session`) records the calls of an SDK by itself, and never pa
 
     with log.session("mva/experiment_2", experiment="plan.md") as session:
         client = openai.OpenAI(http_client=session.http_client())
+
+What several models do together is an operation (`Session.cross_model`); `Reader.operation` computes
+all of it anew, `Reader.ancestors` and `Reader.resting_on` tell what a result is made of.
 """
 
 from __future__ import annotations
@@ -48,6 +51,8 @@ from ledger.errors import (
     StoreError,
 )
 from ledger.formats.content import ContentRef
+from ledger.formats.handover import Handover
+from ledger.formats.payload import Parent
 from ledger.founding import InitResult, init
 from ledger.log import Ledger, open
 from ledger.reader import Entry, Reader
@@ -62,6 +67,7 @@ __all__ = [
     "Entry",
     "ExportError",
     "FormatError",
+    "Handover",
     "ImportSourceError",
     "InitResult",
     "KeyFileError",
@@ -69,6 +75,7 @@ __all__ = [
     "LedgerError",
     "LineageError",
     "LogError",
+    "Parent",
     "Reader",
     "Receipt",
     "RecordError",

@@ -6,77 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ledger.crossmodel.joined import JoinedStage
+from ledger.crossmodel.said import Said
 from ledger.drafts import Archived, Draft, ParentLike
-from ledger.errors import RecordError, SessionError
+from ledger.errors import SessionError
 from ledger.formats.payload import PARENTS_MAX, Parent
-from ledger.model import Claims, CrossReplay, CrossValidation, OperationId, Provenance
+from ledger.model import OperationId, Provenance, Step, Trace
 from ledger.model.combine import combine, order
 from ledger.reader import Entry
 
 if TYPE_CHECKING:
     from ledger.crossmodel.operation import Operation
 
-__all__ = ["Combination", "Said", "combined_drafts", "in_order"]
+__all__ = ["Combination", "combined_drafts", "in_order"]
 
 Part = Entry | JoinedStage
-_KEYWORDS = frozenset(
-    {
-        "strategy",
-        "baseline_usd",
-        "baseline_method",
-        "trends",
-        "predictions",
-        "validation",
-        "replay",
-        "metrics",
-        "analytics",
-        "metadata",
-    }
-)
-
-
-class Said:
-    """What the producer says of an operation besides its stages."""
-
-    def __init__(self) -> None:
-        self.data: list[dict[str, Any]] = []
-        self.claims: dict[str, Any] = {}
-        self.whole: dict[str, Any] = {}
-        self._interactions: list[tuple[dict[str, Any], Parent | None]] = []
-
-    def describe(self, said: Mapping[str, Any]) -> None:
-        """Take keywords of the combination; raises `TypeError` for one that there is not."""
-        unknown = said.keys() - _KEYWORDS
-        if unknown:
-            raise TypeError(f"describe() has no keyword {min(unknown)!r}")
-        self.whole.update(said)
-
-    def interaction(
-        self,
-        what: dict[str, Any],
-        step: Parent | None,
-        *,
-        checks: Sequence[Mapping[str, Any]] | None,
-        metadata: Mapping[str, Any] | None,
-        rating: Mapping[str, Any],
-    ) -> None:
-        """Take an interaction at a stage."""
-        said = {**what, **rating, "checks": checks, "metadata": metadata}
-        if said.get("confidence") is not None:
-            said.setdefault("confidence_method", "heuristic")
-        if said.get("quality") is not None:
-            said.setdefault("quality_method", "stated")
-        there = {name: value for name, value in said.items() if value is not None}
-        self._interactions.append((there, step))
-
-    def interactions(self, parts: Sequence[Parent]) -> list[dict[str, Any]]:
-        """The interactions, with the positions of their stages."""
-        places = {part.leaf_hash: place for place, part in enumerate(parts)}
-        made = []
-        for what, step in self._interactions:
-            place = None if step is None else places.get(step.leaf_hash)
-            made.append(what if place is None else {**what, "step": place})
-        return made
 
 
 class Combination:
@@ -104,36 +47,27 @@ class Combination:
                 "are possible",
                 hint="make it of several operations, one inside a stage of another",
             )
-        labels = self._labels()
-        steps = [
-            {"stage": _kind(part), "label": label}
-            for part, label in zip(self._parts, labels, strict=True)
-        ]
-        said, id_body = self._said, self._operation.id_body()
+        steps = tuple(
+            Step(stage=_kind(part), label=_label(part))  # type: ignore[arg-type]  # one of three
+            for part in self._parts
+        )
+        said, operation = self._said, OperationId(**self._operation.id_body())
         parents = [_parent(part) for part in self._parts]
-        fields: dict[str, Any] = {
-            "operation": id_body,
-            "steps": steps,
-            "interactions": said.interactions(parents) or None,
-            "data": said.data or None,
-            "claims": Claims(**said.claims) if said.claims else None,
-        }
-        provenance = Provenance(**fields)
+        provenance = Provenance(
+            operation=operation,
+            steps=steps,
+            interactions=tuple(said.interactions(parents)) or None,
+            data=tuple(said.data) or None,
+            claims=said.claims,
+        )
         return combined_drafts(
-            OperationId(**id_body),
+            operation,
             [(_kind(part), _body(part)) for part in self._parts],
             parents,
             provenance,
-            {"trace": self._operation.trace, **said.whole},
+            {"trace": Trace(**self._operation.trace), **said.whole},
             contents,
         )
-
-    def _labels(self) -> list[str]:
-        """Labels by stage; a joined one has another than its own where that is taken."""
-        return [
-            part.label if isinstance(part, JoinedStage) else str(part.payload.body["label"])
-            for part in self._parts
-        ]
 
 
 def in_order(own: Sequence[tuple[int, Part]], foreign: Sequence[JoinedStage]) -> list[Part]:
@@ -179,14 +113,7 @@ def combined_drafts(
 
     Raises `RecordError` for what the producer says of the whole.
     """
-    said = dict(whole)
-    for name, group in (("validation", CrossValidation), ("replay", CrossReplay)):
-        if isinstance(said.get(name), Mapping):
-            said[name] = group(**said[name])
-    try:
-        body = combine(operation, parts, **said)
-    except TypeError as error:
-        raise RecordError("body_invalid", f"cross_model: {error}"[:400]) from None
+    body = combine(operation, parts, **whole)
     ends = Draft("provenance", provenance, tuple(parents), tuple(contents))
     ordered = [parents[place] for place in order([kind for kind, _ in parts])]
     return [ends, Draft("cross_model", body, (*ordered, ends))]
@@ -194,6 +121,10 @@ def combined_drafts(
 
 def _kind(part: Part) -> str:
     return part.kind if isinstance(part, JoinedStage) else part.payload.type
+
+
+def _label(part: Part) -> str:
+    return part.label if isinstance(part, JoinedStage) else str(part.payload.body["label"])
 
 
 def _body(part: Part) -> Mapping[str, Any]:

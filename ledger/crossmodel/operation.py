@@ -26,10 +26,11 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
-from ledger.crossmodel.combining import Combination, Said, in_order
+from ledger.crossmodel.combining import Combination, in_order
 from ledger.crossmodel.joined import JoinedStage
 from ledger.crossmodel.model_stage import ExecutionStage, InsightStage, ModelStage
 from ledger.crossmodel.past import OperationKey, PastOperation
+from ledger.crossmodel.said import Said
 from ledger.crossmodel.stage import Rating, Stage, StageOptions
 from ledger.crossmodel.tracing import from_headers, trace_of
 from ledger.crossmodel.transfer_stage import TransferStage
@@ -223,20 +224,25 @@ class Operation:
     ) -> None:
         """Say that something else passed between two models, such as a review (specs/12 §5)."""
         self._said.interaction(
-            {"source": source, "target": target, "type": type, "content": self._keep(content)},
+            {
+                "source": source,
+                "target": target,
+                "type": type,
+                "content": self._keep(content),
+                "checks": checks,
+                "metadata": metadata,
+                **rating,
+            },
             step.parent if step is not None else None,
-            checks=checks,
-            metadata=metadata,
-            rating=rating,
         )
 
     def data(self, role: str, name: str, content: Content | ContentRef) -> None:
         """Name something that went in from outside the models (data lineage, specs/12 §5)."""
-        self._said.data.append({"role": role, "name": name, "content": self._keep(content)})
+        self._said.datum({"role": role, "name": name, "content": self._keep(content)})
 
     def claims(self, **claims: Any) -> None:
         """Repeat what another system says it has verified (specs/12 §5); it is not believed."""
-        self._said.claims.update(claims)
+        self._said.claim(claims)
 
     def describe(self, **said: Any) -> None:
         """Say what only the producer knows of the whole (specs/12 §6).
@@ -287,7 +293,13 @@ class Operation:
         with self._lock:
             waiting, self._contents = self._contents, []
         made = replace(draft, contents=(*draft.contents, *waiting))
-        entry = self.log.get(self.session.append_drafts([made])[0].index)
+        try:
+            receipt = self.session.append_drafts([made])[0]
+        except BaseException:
+            with self._lock:
+                self._contents = [*waiting, *self._contents]
+            raise
+        entry = self.log.get(receipt.index)
         with self._lock:
             self._past.stages[(stage.kind, stage.label)] = entry.index
             self._parts.append(stage)

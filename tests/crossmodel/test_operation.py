@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 import pytest
 
@@ -336,3 +337,49 @@ def test_an_operation_that_fails_inside_a_stage_leaves_its_stages_there(log: Led
     assert insight.entry.payload.parents[0].id == part.id
     assert insight.body["made_with"] == 2
     assert log.operation(outer.id).findings == ()
+
+
+def test_stages_in_threads(log: Ledger) -> None:
+    """Many executions at once, told apart by their labels."""
+    with session(log) as run:
+        with run.cross_model("x", insight=STRONG, execution=CHEAP) as operation:
+            with operation.insight() as insight:
+                think(run)
+            with operation.transfer(insight) as handed:
+                pass
+
+            def execute(number: int) -> None:
+                with operation.execute(handed, label=f"paper-{number}"):
+                    work(run, f"{handed.text} {number}")
+
+            with run.threads(8) as pool:
+                list(pool.map(execute, range(24)))
+        report = log.operation(operation.id)
+    assert report.findings == ()
+    assert len(stages(log, "execution")) == 24
+    for one in stages(log, "execution"):
+        (of, call) = one.payload.parents
+        number = one.payload.body["label"].removeprefix("paper-")
+        prompt = log.content(log.by_id(call.id).payload.body["data"]["prompt_hash"])
+        assert of.id == handed.id
+        assert prompt.endswith(f' {number}","role":"user"}}]'.encode())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"trends": [{"metric": "quality"}]},
+        {"validation": {"scope": "all"}},
+        {"replay": {"runs": 1}},
+        {"predictions": [{"metric": "x", "value": float("nan"), "method": "m"}]},
+    ],
+)
+def test_what_is_said_wrongly_is_refused_at_once(log: Ledger, said: Any) -> None:
+    """And not when the operation ends, hours later."""
+    with session(log) as run:
+        operation = run.cross_model("x")
+        with pytest.raises(RecordError) as caught:
+            operation.describe(**said)
+        assert caught.value.code == "body_invalid"
+        with pytest.raises(TypeError, match="no keyword"):
+            operation.describe(stategy="typo")
