@@ -12,6 +12,7 @@ from .operation_values import (
     SPAN,
     at_most,
     atoms,
+    carried,
     checks,
     metadata,
     operation,
@@ -177,7 +178,7 @@ OPERATION_BODIES: dict[str, Check] = {
         },
         {
             "delivered": looks_like_ref,
-            "atoms": atoms,
+            "atoms": carried,
             "compression_ratio": amount,
             "completeness": ratio,
             "accuracy": ratio,

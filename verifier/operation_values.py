@@ -71,6 +71,13 @@ def atoms(v: Any) -> None:
 
 
 @Check
+def carried(v: Any) -> None:
+    """Check the names of those pieces that are left, of which there may be none."""
+    if type(v) is not list or v:
+        atoms(v)
+
+
+@Check
 def checks(v: Any) -> None:
     """Check *checks*, no name twice."""
     _checks(v)

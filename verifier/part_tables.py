@@ -95,7 +95,7 @@ class Stage(NamedTuple):
     sure: bool
     lacking: bool
     contexts: tuple[int, ...]
-    atoms: tuple[int, ...]
+    atoms: tuple[int, ...] | None
     outside: tuple[int, ...]
 
 

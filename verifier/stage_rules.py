@@ -92,7 +92,7 @@ class StageRules:
             if not source.sure:
                 return source.lacking
             wrong.append(f"source.context is not a context {of}")
-        if not {*row.atoms} <= {*source.atoms}:
+        if not {*(row.atoms or ())} <= {*(source.atoms or ())}:
             wrong.append(f"atoms that are not {of}")
         return False
 
@@ -172,7 +172,7 @@ class StageRules:
             sure=False,
             lacking=False,
             contexts=(context,) if context else (),
-            atoms=tuple([names.of(atom) for atom in body.get("atoms", ())]),
+            atoms=tuple([names.of(atom) for atom in body["atoms"]]) if "atoms" in body else None,
             outside=tuple(
                 [
                     self._ground.place(package, one)
@@ -217,8 +217,10 @@ def _usage(said: dict[str, Any], made: Sequence[Part]) -> list[Named]:
 def _completeness(body: dict[str, Any], first: Part, row: Stage) -> list[Named]:
     if "delivered" not in body or first.tag not in (TAG_INSIGHT, TAG_EXECUTION):
         return []
-    known, kept = len(first.row.atoms), len(row.atoms)
-    if known and kept > known:
+    known, kept = first.row.atoms, row.atoms
+    if not known or kept is None:
+        return [("completeness", None, body.get("completeness"))]
+    if len(kept) > len(known):
         return []  # a mismatch of its own, and no ratio
-    ratio = float(kept) / float(known) if known and kept else None
+    ratio = float(len(kept)) / float(len(known))
     return [("completeness", ratio, body.get("completeness"))]

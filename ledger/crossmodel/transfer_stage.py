@@ -122,4 +122,4 @@ class TransferStage(Stage):
             raise RecordError(
                 "stage_mismatch", f"{self} carries {strange[0]!a}, its source does not"
             )
-        return tuple(self.atoms) or None
+        return tuple(self.atoms)

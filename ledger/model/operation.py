@@ -176,3 +176,5 @@ def _distinct(names: Sequence[str]) -> Sequence[str]:
 
 
 Atoms = Annotated[Names256, AfterValidator(_distinct)]
+CarriedAtoms = Annotated[tuple[Name, ...], Array, Field(max_length=256), AfterValidator(_distinct)]
+"""Those that are left in what was delivered, of which there may be none."""

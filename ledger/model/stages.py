@@ -14,6 +14,7 @@ from ledger.model import crossnumbers
 from ledger.model.base import Body, Group
 from ledger.model.operation import (
     Atoms,
+    CarriedAtoms,
     Checks,
     Metadata,
     OperationId,
@@ -68,7 +69,7 @@ class Transfer(Stage):
     target: Party
     content: Ref
     delivered: Ref | None = None
-    atoms: Atoms | None = None
+    atoms: CarriedAtoms | None = None
     compression_ratio: Amount | None = None
     completeness: Ratio | None = None
     accuracy: Ratio | None = None

@@ -114,6 +114,20 @@ def test_a_summary_is_handed_over_in_place_of_the_output(log: Ledger) -> None:
     assert log.content(from_cbor(said["delivered"])) == b"Drop the premise."
 
 
+def test_a_summary_that_lost_everything_says_so(log: Ledger) -> None:
+    """No piece is left: complete to no part, which is not the same as not known."""
+    with session(log) as run:
+        operation = run.cross_model("x", insight=STRONG, execution=CHEAP)
+        with operation.insight() as insight:
+            think(run)
+            insight.atoms = ["premise", "ravens"]
+        with operation.transfer(insight) as handed:
+            handed.delivered = "Something is wrong."
+            handed.atoms = []
+    assert handed.body["atoms"] == []
+    assert handed.body["completeness"] == 0.0
+
+
 def test_what_an_execution_never_saw_is_no_transfer_to_it(log: Ledger) -> None:
     """Its calls are in the log, and the stage is refused."""
     with session(log) as run:

@@ -67,6 +67,9 @@ def _accepted() -> Iterator[Case]:
         ("no_atoms", "atoms of the source were not recorded",
          {"delivered": lab.ref("six"), "compression_ratio": 10.0 / 3.0, "completeness": DROP,
           "atoms": ["six"]}),
+        ("atoms_none", "a summary in which none of the atoms is left",
+         {"delivered": lab.ref("six"), "compression_ratio": 10.0 / 3.0, "atoms": [],
+          "completeness": 0.0}),
         ("checks_32", "32 checks",
          {"checks": [{"name": f"{n}", "passed": n > 3} for n in range(32)]}),
     ]  # fmt: skip

@@ -93,6 +93,7 @@ def _completeness() -> Iterator[Case]:
         ("wrong", "another share of the atoms", ["six"], source, 0.5),
         ("all", "all is said to be delivered", ["six"], source, 1.0),
         ("missing", "the share is left out", ["six"], source, DROP),
+        ("none_left", "something is said to be delivered where nothing is left", [], source, 1.0),
         ("no_atoms", "a share, and no atoms are named", None, source, 1.0),
         ("no_source", "a share, and the source has no atoms", None, None, 0.5),
     ]

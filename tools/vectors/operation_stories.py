@@ -176,6 +176,8 @@ def _numbers() -> Iterator[Case]:
     t = Operating()
     summary(t, ["six"], source=["six", "seven", "product"])
     yield _case("summary", "a summary with a third of the atoms, made by a call", t)
+    yield _case("summary_none_left", "a summary in which none of the atoms is left",
+                summary(Operating(), [], source=["six", "seven"]))  # fmt: skip
     yield _case("summary_no_atoms", "a summary of which no atoms are known",
                 summary(Operating(), source=["six"]))  # fmt: skip
     t = Operating()
