@@ -323,7 +323,8 @@ class Operation:
             self.combine()
         elif self._place is not None:
             for part in self._parts:
-                self._place.witnessed(part.parent)
+                if isinstance(part, Stage):  # what was joined did not happen here
+                    self._place.witnessed(part.parent)
 
     async def __aenter__(self) -> Self:
         """As `__enter__`."""

@@ -143,9 +143,15 @@ class Stage:
         return Handover(self._operation.log.genesis, self.entry.statement)
 
     def include(self, *statements: ParentLike) -> None:
-        """Count statements that were not recorded through the session as made in the stage."""
-        for statement in statements:
-            self._made.add(self._operation.named(statement))
+        """Count statements that were not recorded through the session as made in the stage.
+
+        One in another ledger counts nothing; it becomes one that the stage builds on.
+        """
+        for parent in map(self._operation.named, statements):
+            if parent.ledger is None:
+                self._made.add(parent)
+            else:
+                self._parents.append(parent)
 
     # The block
 
@@ -161,7 +167,6 @@ class Stage:
             stage=operation.stage_label(self),
             frame=Frame(None),
             collector=self._made,
-            abouts=place.abouts,
         )
         self._inside = at(inside)
         self._inside.__enter__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -180,3 +181,28 @@ def test_a_stage_of_another_session_stands_where_the_log_has_it(log: Ledger) -> 
     steps = body(log, "provenance")["steps"]
     assert [one["label"] for one in steps] == ["late", "1", "1", "1"]
     assert log.operation(operation.id).findings == ()
+
+
+def test_a_foreign_stage_of_an_operation_that_fails_inside_another(
+    log: Ledger, there: Ledger
+) -> None:
+    """The outer stage goes on; what is in another ledger happened there and not inside of it."""
+    with session(there) as service:
+        served = service.cross_model("s", insight="m").insight()
+        with served:
+            served.output = "So it is."
+    outside = Parent(served.id, served.leaf_hash, there.genesis)
+    with session(log) as run, run.cross_model("outer", insight=STRONG, execution=CHEAP) as outer:
+        with outer.insight() as insight:
+            inner = run.cross_model("inner")
+            with contextlib.suppress(ZeroDivisionError), inner:
+                inner.join(served.handover())
+                raise ZeroDivisionError
+            think(run)
+            insight.include(outside)
+        with outer.transfer(insight) as handed:
+            pass
+        with outer.execute(handed):
+            work(run, handed.text)
+    assert insight.entry.payload.parents[0] == outside
+    assert insight.body["made_with"] == 1
