@@ -206,3 +206,20 @@ def test_a_foreign_stage_of_an_operation_that_fails_inside_another(
             work(run, handed.text)
     assert insight.entry.payload.parents[0] == outside
     assert insight.body["made_with"] == 1
+
+
+def test_a_stage_of_another_session_of_a_salted_ledger(place: Place) -> None:
+    """Its content is here already, and is compared with what is handed over."""
+    place.init(salted=True)
+    with place.open() as log, log.session("another", prices=None) as other:
+        with other.cross_model("y").insight(model=STRONG) as served:
+            served.output = "So it is."
+        with session(log) as run, run.cross_model("x", execution=CHEAP) as operation:
+            with pytest.raises(ContentError, match="not what"):
+                operation.join(served.handover(), "wrong", content=b"So it is not.")
+            joined = operation.join(served.handover(), content=b"So it is.")
+            with operation.transfer(joined) as handed:
+                pass
+            with operation.execute(handed):
+                work(run, handed.text)
+        assert log.operation(operation.id).findings == ()
