@@ -43,7 +43,7 @@ from ledger.formats.values import is_label
 from ledger.log import Ledger
 from ledger.model.archive import Content, media
 from ledger.reader import Entry
-from ledger.session.lineage import Frame, Here, at, here
+from ledger.session.lineage import At, Frame, Here, here
 
 if TYPE_CHECKING:
     from ledger.session.session import Session
@@ -310,7 +310,7 @@ class Operation:
     def __enter__(self) -> Self:
         """Begin, or go on where an earlier run was interrupted."""
         self._place = here(self.session)
-        self._inside = at(replace(self._place, frame=Frame(None), collector=None))
+        self._inside = At(replace(self._place, frame=Frame(None), collector=None))
         self._inside.__enter__()
         return self
 

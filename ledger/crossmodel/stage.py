@@ -30,7 +30,7 @@ from ledger.model.archive import Content, media
 from ledger.model.crossnumbers import usage
 from ledger.model.uncertainty import ConfidenceMethod
 from ledger.reader import Entry
-from ledger.session.lineage import About, Frame, at, here
+from ledger.session.lineage import About, At, Frame, here
 
 if TYPE_CHECKING:
     from ledger.crossmodel.operation import Operation
@@ -168,7 +168,7 @@ class Stage:
             frame=Frame(None),
             collector=self._made,
         )
-        self._inside = at(inside)
+        self._inside = At(inside)
         self._inside.__enter__()
         return self
 

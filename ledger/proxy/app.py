@@ -35,7 +35,7 @@ from ledger.proxy.headers import Forwarded, forwarded
 from ledger.proxy.refusals import RefusalError, of_upstream, refusal_of
 from ledger.proxy.target import Rules, Targets, check_origin
 from ledger.proxy.waiting import Waiting
-from ledger.session.lineage import at, here
+from ledger.session.lineage import At, here
 
 __all__ = ["App"]
 
@@ -153,7 +153,7 @@ class App:
         request = self._make_request(method, url, headers=said.headers, content=body or None)
         fetch = Fetch(self._session, self._client, request, body, self._executor)
         place = here(self._session)
-        with at(replace(place, replicate=said.replicate, stage=said.stage)):
+        with At(replace(place, replicate=said.replicate, stage=said.stage)):
             task = fetch.start()
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -11,10 +11,9 @@ inside it are that step's own; the outer one gets the witness of the inner.
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator, Sequence
-from contextvars import ContextVar
+from collections.abc import Sequence
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
@@ -24,7 +23,7 @@ from ledger.model.derive import Criticality
 from ledger.model.fields import Given
 from ledger.model.statements import Annotation
 
-__all__ = ["About", "AboutFields", "Frame", "Here", "at", "fold", "here", "unique"]
+__all__ = ["About", "AboutFields", "At", "Frame", "Here", "fold", "here", "unique"]
 
 
 class Frame:
@@ -119,17 +118,29 @@ def here(session: object) -> Here:
     return found if found is not None else Here(session)
 
 
-@contextlib.contextmanager
-def at(place: Here) -> Iterator[None]:
-    """Be at a place for the length of the block."""
-    around = _here.get()
-    if around is not None and around.session is place.session:
-        around = around.other
-    token = _here.set(replace(place, other=around))
-    try:
-        yield
-    finally:
-        _here.reset(token)
+class At:
+    """Be at a place for the length of a block.
+
+    No generator: one that is given up without its end (by a program that is stopped in the middle)
+    would put the place back whenever it is collected, in the middle of whatever runs then.
+    """
+
+    def __init__(self, place: Here) -> None:
+        self._place = place
+        self._token: Token[Here | None] | None = None
+
+    def __enter__(self) -> None:
+        """Go there."""
+        around = _here.get()
+        if around is not None and around.session is self._place.session:
+            around = around.other
+        self._token = _here.set(replace(self._place, other=around))
+
+    def __exit__(self, *_: object) -> None:
+        """Come back."""
+        token, self._token = self._token, None
+        if token is not None:
+            _here.reset(token)
 
 
 def unique(parents: Sequence[ParentLike]) -> list[ParentLike]:

@@ -28,7 +28,7 @@ from ledger.session.changes import ModelChange
 from ledger.session.closing import Ending, close_run
 from ledger.session.costs import CostReport
 from ledger.session.journal import Journal
-from ledger.session.lineage import at, here
+from ledger.session.lineage import At, here
 from ledger.session.numbering import REPLICATE_MAX
 from ledger.session.scanning import SecretWarning
 from ledger.session.stages import Stage, Stages
@@ -125,7 +125,7 @@ class Session(Steps):
         """Choose, for calls in the block, which of several equal calls they are; from 1."""
         if type(number) is not int or not 1 <= number <= REPLICATE_MAX:
             raise ValueError(f"a replicate is 1 to {REPLICATE_MAX}")
-        return at(replace(here(self), replicate=number))
+        return At(replace(here(self), replicate=number))
 
     # Stages
 

@@ -25,7 +25,7 @@ from ledger.errors import SessionError
 from ledger.formats.values import is_label
 from ledger.model.session import Savepoint
 from ledger.session.journal import Journal
-from ledger.session.lineage import at, fold, here
+from ledger.session.lineage import At, fold, here
 from ledger.session.replay import SavedStage
 from ledger.session.states import decode, encode
 
@@ -142,7 +142,7 @@ class Stage:
         self.needed = not self._stages.is_complete(self.name)
         if not self.needed:
             self.result = self.saved(self._type)
-        self._inside = at(replace(place, stage=self.name))
+        self._inside = At(replace(place, stage=self.name))
         self._inside.__enter__()
         return self
 

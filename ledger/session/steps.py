@@ -35,7 +35,7 @@ from ledger.model.fields import WitnessFields
 from ledger.model.statements import Annotation
 from ledger.session.journal import Journal
 from ledger.session.jsonable import jsonable
-from ledger.session.lineage import About, AboutFields, Frame, at, fold, here
+from ledger.session.lineage import About, AboutFields, At, Frame, fold, here
 from ledger.session.replay import parent_of
 from ledger.session.settings import Settings
 from ledger.session.threads import BoundThreads, bound
@@ -71,7 +71,7 @@ class Steps:
         place, about = here(self), About()
         based_on = (*place.based_on, *(self.named_parent(parent) for parent in parents))
         said: AboutFields = {**place.details, **details}
-        with at(replace(place, based_on=based_on, details=said, abouts=(*place.abouts, about))):
+        with At(replace(place, based_on=based_on, details=said, abouts=(*place.abouts, about))):
             yield about
 
     def record(
@@ -249,7 +249,7 @@ class _Step:
 
     def inside(self) -> AbstractContextManager[None]:
         """Be inside the step: operations belong to it."""
-        return at(replace(self._place, frame=self._frame))
+        return At(replace(self._place, frame=self._frame))
 
     def succeeded(self, result: object) -> None:
         """Record what the step gave."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from ledger import Ledger, SessionError
 from ledger.session import Session
 from tests.crossmodel.lab import (
     CHEAP,
+    FINDING,
     STRONG,
     kinds,
     review,
@@ -118,3 +121,19 @@ def test_a_stage_that_gives_something_else_is_refused(place: Place) -> None:
             stage.__exit__(None, None, None)
         assert caught.value.code == "operation_changed"
         assert kinds(log) == ["insight"]
+
+
+def test_an_operation_that_was_given_up_does_not_disturb_a_later_one(place: Place) -> None:
+    """It may be collected at any time, also in the middle of another operation's stage."""
+    place.init()
+    with place.open() as log, session(log) as run:
+        given_up = run.cross_model("left", insight=STRONG, execution=CHEAP)
+        given_up.__enter__()
+        given_up.insight().__enter__()
+        operation = run.cross_model("review", insight=STRONG, execution=CHEAP)
+        operation.__enter__()
+        with operation.insight(quality=0.9) as insight:
+            del given_up
+            gc.collect()
+            think(run)
+        assert insight.text == FINDING
