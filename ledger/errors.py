@@ -21,6 +21,8 @@ SessionError       session_busy session_changed session_closed session_missing o
                    budget_exceeded budget_unpriced savepoint_invalid stage_complete
                    capture_failed call_too_large operation_changed operation_invalid
 LineageError       graph_too_large layout_missing layout_failed
+ReplayError        the reasons of specs/13: prompt_mismatch, weights_mismatch, model_unavailable, ...;
+                   package_invalid not_replayable
 """
 
 from __future__ import annotations
@@ -77,3 +79,7 @@ class SessionError(LedgerError):
 
 class LineageError(LedgerError):
     """A graph that cannot be drawn as asked."""
+
+
+class ReplayError(LedgerError):
+    """An operation that cannot be run again as recorded, or a package that does not say how."""

@@ -61,15 +61,17 @@ class Event(NamedTuple):
     data: str
 
 
-def events(body: bytes) -> Iterator[Event]:
+def events(body: bytes, *, unfinished: bool = True) -> Iterator[Event]:
     """Yield the events of a whole body without content encoding.
 
-    The last one is also given when the body ends before the blank line that closes it; its data may
-    then be cut off. Nothing raises: bytes that are not UTF-8 become U+FFFD.
+    The last one is also given when the body ends before the blank line that closes it, unless
+    `unfinished` is False; its data may then be cut off. Nothing raises: bytes that are not UTF-8
+    become U+FFFD.
     """
     parser = _Parser(limit=len(body) + 1)
     yield from parser.feed(body)
-    yield from parser.finish()
+    if unfinished:
+        yield from parser.finish()
 
 
 class EndOfStream:
