@@ -133,7 +133,7 @@ def _chat(answer: _Map) -> _Said:
     if choice is None:
         return _Said()
     message = _map(choice.get("message"))
-    calls = "tool_calls" in message or "function_call" in message
+    calls = message.get("tool_calls") or message.get("function_call")
     output = None if calls else _media(_text(message.get("content")))
     return _Said(output, *_chat_tokens(_map(choice.get("logprobs")).get("content")))
 
@@ -213,7 +213,7 @@ def _chat_stream(parts: Sequence[_Map]) -> _Said:
     if choices is None:
         return _Said()
     deltas = [_map(choice.get("delta")) for choice in choices]
-    calls = any("tool_calls" in delta or "function_call" in delta for delta in deltas)
+    calls = any(delta.get("tool_calls") or delta.get("function_call") for delta in deltas)
     text = "".join(_text(delta.get("content")) or "" for delta in deltas)
     tokens: list[Any] = []
     numbers: list[Any] = []
