@@ -78,7 +78,9 @@ def _raw(answer: _Map) -> Raw | None:
 
 def _environment(parts: Sequence[_Map]) -> bytes | None:
     names = ("model", "system_fingerprint")
-    found = {name: next(filter(None, (_text(one.get(name)) for one in parts)), None) for name in names}
+    found = {
+        name: next(filter(None, (_text(one.get(name)) for one in parts)), None) for name in names
+    }
     return canonical(found) if all(found.values()) else None
 
 
