@@ -27,6 +27,7 @@ from ledger.cli import (
     record,
     session,
     show,
+    weights,
 )
 from ledger.cli.failures import as_ledger_error, interrupted, show_error, wants_json
 
@@ -55,6 +56,7 @@ app.command("check-output", rich_help_panel=_READ)(check.check_output)
 app.add_typer(prove.commands, name="prove", rich_help_panel=_PROVE)
 app.command("export", rich_help_panel=_PROVE)(export.export)
 app.add_typer(keys.commands, name="key", rich_help_panel=_MANAGE)
+app.command("weights", rich_help_panel=_MANAGE)(weights.weights)
 app.command("doctor", rich_help_panel=_MANAGE)(doctor.doctor)
 app.command("demo", rich_help_panel=_MANAGE)(demo.demo)
 
