@@ -9,6 +9,17 @@ Each run is recorded as a signed `replay` statement whose parent is the witness.
 from __future__ import annotations
 
 from ledger.replay.engine import Engine, Resources, Result, Task
+from ledger.replay.operations import OperationReplay, replay_operation
 from ledger.replay.replaying import Replay, areplay, replay
 
-__all__ = ["Engine", "Replay", "Resources", "Result", "Task", "areplay", "replay"]
+__all__ = [
+    "Engine",
+    "OperationReplay",
+    "Replay",
+    "Resources",
+    "Result",
+    "Task",
+    "areplay",
+    "replay",
+    "replay_operation",
+]

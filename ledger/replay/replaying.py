@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
 from ledger.drafts import Archived, Draft, Receipt
-from ledger.errors import ReplayError
 from ledger.formats.values import format_time
 from ledger.founding import now_us
 from ledger.log import Ledger
@@ -140,8 +139,3 @@ def append(log: Ledger, ran: Ran) -> Receipt:
     """Record a run."""
     draft: Draft = ran.draft
     return log.append_many([draft])[0]
-
-
-def not_replayable(why: str) -> ReplayError:
-    """What is asked for is nothing that can be run again."""
-    return ReplayError("not_replayable", why)
