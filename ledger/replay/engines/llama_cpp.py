@@ -1,0 +1,133 @@
+"""The engine `llama-cpp`: a GGUF file, by llama-cpp-python.
+
+    vif replay runs.vif 12 --weights model.gguf --level bits
+
+Writes token by token, or embeds a text where the operation is `embeddings` (pooled as the file
+says, otherwise by the mean, and normalised).
+
+| option | meaning |
+|---|---|
+| `threads` | by default as many as there are processors |
+| `batch_size` | how many equal sequences are run at once; the first one counts |
+| `device` | `cpu`, or `gpu` for all layers |
+| `dtype` | of the cache of keys and values: `float16` (default), `bfloat16`, `float32` |
+| `attention` | `auto` (default), `plain` or `flash` |
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from ledger.errors import ReplayError
+from ledger.replay.engine import Resources, Result, Task
+from ledger.replay.engines import fingerprint
+from ledger.replay.engines.at_hand import choose, option
+from ledger.replay.engines.chat import prompt_text
+from ledger.replay.engines.llama_model import PIECE, Context, Model, Shape
+from ledger.replay.engines.sampling import Parameters
+from ledger.replay.engines.writing import embedding_result, text_result, write
+from ledger.replay.weights import Weights
+
+__all__ = ["LlamaCpp"]
+
+_DTYPES = {"float16": 1, "float32": 0, "bfloat16": 30}
+"""As ggml numbers them."""
+_ATTENTIONS = {"auto": -1, "plain": 0, "flash": 1}
+"""As llama.cpp numbers them."""
+
+
+class LlamaCpp:
+    """Runs GGUF files; keeps the one that it loaded last."""
+
+    name = "llama-cpp"
+
+    def __init__(self, resources: Resources) -> None:
+        """Raises `ImportError` for a missing library, which `find` makes an error of its own."""
+        self._library = import_module("llama_cpp")
+        logging.getLogger("llama-cpp-python").setLevel(logging.CRITICAL)  # it prints
+        self._library.llama_backend_init()
+        self._resources = resources
+        given = resources.options
+        self._threads = option(resources, "threads") or len(os.sched_getaffinity(0))
+        self._rows = option(resources, "batch_size") or 1
+        self._gpu = given.get("device", "cpu") != "cpu"
+        self._dtype = given.get("dtype", "float16")
+        self._attention = given.get("attention", "auto")
+        for name, value, known in (
+            ("dtype", self._dtype, _DTYPES),
+            ("attention", self._attention, _ATTENTIONS),
+        ):
+            if value not in known:
+                raise ReplayError("model_unavailable", f"the option {name} is {' or '.join(known)}")
+        self._weights: Weights | None = None
+        self._model: Model | None = None
+
+    def check(self, task: Task) -> None:
+        """Hash the weights at hand, and load the ones that the task names."""
+        Parameters.of(task)
+        weights = choose(self._resources, task, "a GGUF file")
+        if weights == self._weights:
+            return
+        if self._model is not None:
+            self._model.close()
+        self._weights = self._model = None
+        with_magic = weights.path.is_file() and weights.path.open("rb").read(4) == b"GGUF"
+        if not with_magic:
+            raise ReplayError("model_unavailable", f"weights: {weights.path}: is no GGUF file")
+        model = Model.load(self._library, weights.path, gpu=self._gpu)
+        if weights.changed():
+            model.close()
+            raise ReplayError("weights_mismatch", f"{weights.path} changed while it was loaded")
+        self._weights, self._model = weights, model
+
+    def run(self, task: Task) -> Result:
+        """Write or embed."""
+        model = self._model
+        assert model is not None, "check comes before run"
+        parameters = Parameters.of(task)
+        special = {"bos_token": model.token(model.bos), "eos_token": model.token(model.eos)}
+        prompt = prompt_text(task.content, model.template, special, parameters.today)
+        tokens = model.tokens(prompt.text, templated=prompt.templated)
+        if task.operation == "embeddings":
+            return self._embed(model, tokens)
+        room = model.room or len(tokens) + parameters.max_tokens
+        wanted = min(room, len(tokens) + parameters.max_tokens)
+        shape = self._shape(wanted, embeddings=False)
+        with Context(model, shape) as context:
+            written = write(tokens, context.logits, model, parameters, model.ends, room)
+        return text_result(written, model, len(tokens), self._environment())
+
+    def _shape(self, tokens: int, *, embeddings: bool) -> Shape:
+        return Shape(
+            -(-tokens // PIECE) * PIECE,
+            self._rows,
+            self._threads,
+            _DTYPES[self._dtype],
+            _ATTENTIONS[self._attention],
+            embeddings,
+        )
+
+    def _embed(self, model: Model, tokens: Sequence[int]) -> Result:
+        if not tokens or (model.room and len(tokens) > model.room):
+            raise ReplayError("engine_failed", f"a text of {len(tokens)} tokens for {model.room}")
+        with Context(model, self._shape(len(tokens), embeddings=True)) as context:
+            numbers = context.embedding(tokens)
+        length = math.sqrt(math.fsum(one * one for one in numbers)) or 1.0
+        return embedding_result([one / length for one in numbers], len(tokens), self._environment())
+
+    def _environment(self) -> dict[str, Any]:
+        assert self._weights is not None
+        return fingerprint.of_llama_cpp(
+            self._library,
+            weights=self._weights.digest,
+            threads=self._threads,
+            batch_size=self._rows,
+            dtype=self._dtype,
+            attention=self._attention,
+            gpu=self._gpu,
+        )
