@@ -15,13 +15,14 @@ StoreError         ledger_missing ledger_exists ledger_unreadable rolled_back st
 LogError           stream_busy stream_closed stream_issuer stream_session no_signer read_only
                    parent_missing not_found key_event_invalid log_closed
 ContentError       content_missing content_mismatch content_erased content_too_large
-ExportError        export_exists export_empty export_streams export_failed
+ExportError        export_exists export_empty export_streams export_failed replay_withheld
+                   weights_unknown attach_refused
 ImportSourceError  source_unreadable source_unsupported source_secrets already_imported
 SessionError       session_busy session_changed session_closed session_missing outcome_unknown
                    budget_exceeded budget_unpriced savepoint_invalid stage_complete
                    capture_failed call_too_large operation_changed operation_invalid
 LineageError       graph_too_large layout_missing layout_failed
-ReplayError        the reasons of specs/13: prompt_mismatch, weights_mismatch, model_unavailable, ...;
+ReplayError        the reasons of specs/13: prompt_mismatch, weights_mismatch, engine_failed, ...;
                    package_invalid not_replayable
 """
 
