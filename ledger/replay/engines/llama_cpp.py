@@ -21,6 +21,7 @@ import math
 import os
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from ledger.errors import ReplayError
@@ -28,7 +29,7 @@ from ledger.replay.engine import Resources, Result, Task
 from ledger.replay.engines import fingerprint
 from ledger.replay.engines.at_hand import choose, option
 from ledger.replay.engines.chat import prompt_text
-from ledger.replay.engines.llama_model import PIECE, Context, Model, Shape
+from ledger.replay.engines.llama_model import FUNCTIONS, PIECE, Context, Model, Shape
 from ledger.replay.engines.sampling import Parameters
 from ledger.replay.engines.writing import embedding_result, text_result, write
 from ledger.replay.weights import Weights
@@ -50,10 +51,12 @@ class LlamaCpp:
         """Raises `ImportError` for a missing library, which `find` makes an error of its own."""
         self._library = import_module("llama_cpp")
         logging.getLogger("llama-cpp-python").setLevel(logging.CRITICAL)  # it prints
+        if not vars(self._library).keys() >= FUNCTIONS:
+            raise ReplayError("model_unavailable", "this llama-cpp-python is too old")
         self._library.llama_backend_init()
         self._resources = resources
         given = resources.options
-        self._threads = option(resources, "threads") or len(os.sched_getaffinity(0))
+        self._threads = option(resources, "threads") or _processors()
         self._rows = option(resources, "batch_size") or 1
         self._gpu = given.get("device", "cpu") != "cpu"
         self._dtype = given.get("dtype", "float16")
@@ -76,8 +79,7 @@ class LlamaCpp:
         if self._model is not None:
             self._model.close()
         self._weights = self._model = None
-        with_magic = weights.path.is_file() and weights.path.open("rb").read(4) == b"GGUF"
-        if not with_magic:
+        if not _is_gguf(weights.path):
             raise ReplayError("model_unavailable", f"weights: {weights.path}: is no GGUF file")
         model = Model.load(self._library, weights.path, gpu=self._gpu)
         if weights.changed():
@@ -131,3 +133,17 @@ class LlamaCpp:
             attention=self._attention,
             gpu=self._gpu,
         )
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _is_gguf(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as opened:
+        return opened.read(4) == b"GGUF"

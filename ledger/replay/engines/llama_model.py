@@ -10,11 +10,24 @@ from typing import Any, Final, NamedTuple, Self
 
 from ledger.errors import ReplayError
 
-__all__ = ["PIECE", "Context", "Model", "Shape"]
+__all__ = ["FUNCTIONS", "PIECE", "Context", "Model", "Shape"]
 
 PIECE: Final = 256
 """Tokens of a row that are read at once; windows are whole multiples."""
 
+FUNCTIONS: Final = frozenset(
+    {
+        "llama_get_embeddings_seq",
+        "llama_init_from_model",
+        "llama_model_chat_template",
+        "llama_model_get_vocab",
+        "llama_model_load_from_file",
+        "llama_vocab_is_eog",
+    }
+)
+"""What older versions of the library lack, or call otherwise."""
+
+_AUTOMATIC: Final = -1
 _MEAN: Final = 1
 _NO_POOLING: Final = 0
 
@@ -143,6 +156,8 @@ class Context:
         parameters.n_batch = parameters.n_ubatch = at_once
         parameters.n_threads = parameters.n_threads_batch = shape.threads
         parameters.type_k = parameters.type_v = shape.cache_type
+        if shape.attention != _AUTOMATIC and not hasattr(parameters, "flash_attn_type"):
+            raise ReplayError("engine_failed", "this llama-cpp-python cannot choose attention")
         parameters.flash_attn_type = shape.attention
         parameters.embeddings = shape.embeddings
         if pooling is not None:
