@@ -42,6 +42,9 @@ class Step:
                 hint="--step NAME=module:function, or Resources(steps=…)",
             )
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def run(self, task: Task) -> Result:
         """Call the function with the recorded arguments."""
         function = inspect.unwrap(self._steps[str(task.tool)])
