@@ -65,7 +65,8 @@ def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     given: list[Any] = []
     named: dict[str, Any] = {}
     left = dict(arguments)
-    for name, parameter in inspect.signature(function).parameters.items():
+    parameters = inspect.signature(function).parameters
+    for name, parameter in parameters.items():
         if name not in left:
             continue
         value = left.pop(name)
@@ -77,7 +78,9 @@ def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
             given.append(value)
         else:
             named[name] = value
-    if left:
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        named |= left
+    elif left:
         raise ReplayError("engine_failed", f"the function has no parameter {min(left)}"[:300])
     result = function(*given, **named)
     return asyncio.run(_awaited(result)) if inspect.isawaitable(result) else result
