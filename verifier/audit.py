@@ -22,6 +22,7 @@ from .combining import Combining
 from .contents import ROW_BYTES, Contents
 from .derived import check_derived
 from .derived_files import DerivedFiles
+from .endpoint import Asking
 from .errors import CODES, Fatal, Refused
 from .events import take_key_event
 from .faults import Faults
@@ -32,6 +33,7 @@ from .lineage import Lineage
 from .log import Log
 from .package import Package, open_package
 from .records import Setting, Sheet, statements
+from .replay_axis import check_replay
 from .report import Report
 from .selection import Selection
 from .summary import check_consistency_files, check_seal, conclude, finish
@@ -53,10 +55,11 @@ class Audit:
         progress: Progress,
         beside: Mapping[bytes, Audit] | None = None,
         edges: bool = False,
+        asking: Asking | None = None,
     ) -> None:
         """Take what is pinned; of the first package also the audits of those beside it.
 
-        `edges`: parents are kept for `--lineage`.
+        `edges`: parents are kept for `--lineage`. `asking`: requests are sent again.
         """
         self.report = report
         self.trust = trust
@@ -65,6 +68,7 @@ class Audit:
         self.known: KnownHead | None = None
         self.head: note.Checkpoint | None = None
         self.progress = progress
+        self.asking = asking
         self.edges = Edges() if edges else None
         self.contents = Contents()
         self.derived = DerivedFiles()
@@ -149,6 +153,7 @@ class Audit:
         self._records(setting, jobs, total)
         conclude(self)
         check_derived(self)
+        check_replay(self)
         finish(self)
 
     def _setting(self) -> Setting:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from .ancestors import Ancestors
 from .audit import Audit, Progress
+from .endpoint import Asking
 from .errors import Fatal
 from .report import Report
 from .trust import KnownHead, Trust
@@ -19,8 +20,11 @@ def verify_together(
     progress: Progress,
     jobs: int,
     lineage: str | None,
+    asking: Asking | None = None,
 ) -> None:
     """Verify the packages of some reports, the first one last; findings go to the reports.
+
+    `asking`: requests of the first package are sent again.
 
     Fatal is raised for the first package, and for what makes one beside it unusable.
     """
@@ -28,7 +32,7 @@ def verify_together(
     keep = lineage is not None
     beside: dict[bytes, Audit] = {}
     audits = [Audit(report, pins, progress, edges=keep) for report in others]
-    audits.insert(0, Audit(first, pins, progress, beside, keep))
+    audits.insert(0, Audit(first, pins, progress, beside, keep, asking))
     try:
         opened = [_opened(audit) for audit in audits]
         _give_heads(audits, heads)

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from .errors import AXES
+from .levels import LEVELS
 from .report import Report
 from .text import safe
 
@@ -50,6 +51,8 @@ def to_html(report: Report) -> str:
     ]
     if r["lineage"] is not None:
         out += _lineage(r["lineage"])
+    if r["replay_run"] is not None:
+        out += _replay_run(r["replay_run"])
     for other in r.get("beside", ()):
         out.append(f"<hr>\n<h2>Beside: {_text(other['package'])}</h2>\n")
         out += _report(other)
@@ -108,6 +111,20 @@ def _lineage(lineage: dict[str, Any]) -> list[str]:
             *(_row([one[c] for c in columns[2:]]) for one in lineage["outside"]),
             "</table>\n",
         ]
+    return out
+
+
+def _replay_run(run: dict[str, Any]) -> list[str]:
+    out = [
+        f"<h2>Replay at {_text(run['endpoint'])}</h2>\n<p>{run['asked']} asked, "
+        f"{run['reproduced']} reproduced at {_text(run['level'])}.</p>\n<table>\n",
+        _row(["Index", "Id", "Level reached", *LEVELS, "Reason", "Message"], tag="th"),
+    ]
+    for one in run["runs"]:
+        states = [one["levels"][level].replace("_", " ") for level in LEVELS]
+        cells = [one["index"], one["id"], one["level"], *states, one["reason"], one["message"]]
+        out.append(_row(cells, "verified" if one["reason"] is None else "limit"))
+    out.append("</table>\n")
     return out
 
 

@@ -14,6 +14,8 @@ def to_text(report: Report) -> str:
     lines = [*_report(report)]
     if report.lineage is not None:
         lines += _lineage(report.lineage)
+    if report.replay_run is not None:
+        lines += _replay_run(report.replay_run)
     for other in report.beside or ():
         lines.append(f"beside  {safe(other.package)}")
         lines += [f"  {line}" for line in _report(other)]
@@ -55,6 +57,17 @@ def _lineage(lineage: dict[str, Any]) -> Iterator[str]:
         yield f"  not at hand  {one['id']}  leaf hash {one['leaf_hash']}{ledger}"
     if lineage["cut"]:
         yield "  (there are more)"
+
+
+def _replay_run(run: dict[str, Any]) -> Iterator[str]:
+    """Yield one line for each witness for which an endpoint was asked: the state of each level."""
+    asked, reproduced = plural(run["asked"], "request"), run["reproduced"]
+    yield f"replay at {safe(run['endpoint'])}: {asked}, {reproduced} reproduced at {run['level']}"
+    for one in run["runs"]:
+        states = " ".join(f"{level}={state}" for level, state in one["levels"].items())
+        yield f"  {one['index']:>8}  {one['id']}  reached {one['level']:<9} {states}"
+        if one["reason"] is not None:
+            yield f"            {one['reason']}: {safe(one['message'])}"
 
 
 def _statement(one: dict[str, Any]) -> str:
