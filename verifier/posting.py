@@ -12,14 +12,12 @@ import re
 import socket
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .calls import IDENTITY_HEADERS
 from .encodings import decoded, encodings_of
 from .endpoint import Address, Asking, Endpoint
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 REPLAY_ANSWER_MAX_BYTES = 67108864
 REPLAY_DECODED_MAX_BYTES = 268435456
@@ -147,7 +145,7 @@ class _Line(io.RawIOBase):
         """Return that it can be read."""
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         """Read what is there, waiting no longer than there is time."""
         self._sock.settimeout(_left(self._deadline))
         found = self._sock.recv_into(buffer)
