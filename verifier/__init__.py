@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .errors import AXES, CODES, Fatal, Refused, VifError
+from .layout import BESIDE_MAX
 from .report import Report
 from .trust import KnownHead, Trust, load_known_head, load_trust
 
@@ -32,7 +33,6 @@ __all__ = [
     "verify_package",
 ]
 JOBS_MAX = 64
-BESIDE_MAX = 16
 
 
 def verify_package(

@@ -8,8 +8,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from . import BESIDE_MAX, JOBS_MAX, __version__, verify_package
+from . import JOBS_MAX, __version__, verify_package
 from .errors import AXES
+from .layout import BESIDE_MAX
 from .report import EXIT_UNREADABLE, Report
 from .text import safe
 
