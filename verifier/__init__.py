@@ -21,6 +21,7 @@ from .endpoint import (
     parse_endpoint,
 )
 from .errors import AXES, CODES, Fatal, Refused, VifError
+from .layout import BESIDE_MAX
 from .levels import LEVELS
 from .report import Report
 from .trust import KnownHead, Trust, load_known_head, load_trust
@@ -41,7 +42,6 @@ __all__ = [
     "verify_package",
 ]
 JOBS_MAX = 64
-BESIDE_MAX = 16
 
 
 def verify_package(

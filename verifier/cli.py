@@ -8,9 +8,10 @@ import sys
 import time
 from collections.abc import Sequence
 
-from . import BESIDE_MAX, JOBS_MAX, __version__, verify_package
+from . import JOBS_MAX, __version__, verify_package
 from .endpoint import REPLAY_LEVEL, REPLAY_TIMEOUT_MAX_S, REPLAY_TIMEOUT_S
 from .errors import AXES
+from .layout import BESIDE_MAX
 from .levels import LEVELS
 from .report import EXIT_UNREADABLE, Report
 from .text import safe

@@ -38,12 +38,12 @@ class Endpoint(NamedTuple):
 
     def target(self, way: Way) -> str:
         """Return path and query of a request."""
-        if way.protocol is None or way.path is None:
+        if way.path is None:
             raise RuntimeError("a request without a path")
         if not self.path:
             return way.path
         _, mark, query = way.path.partition("?")
-        return self.path + way.protocol.ending + mark + query
+        return self.path + way.ending() + mark + query
 
 
 class Asking(NamedTuple):

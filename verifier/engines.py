@@ -2,74 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-ENGINES = frozenset(
+from .protocols import ENDINGS, ENGINES, by_names, by_url, speaks
+
+KNOWN_ENGINES = frozenset(
     ("embedded", "openai", "anthropic", "transformers", "llama-cpp", "step", "archive")
 )
-ASKED = frozenset(("openai", "anthropic"))
-EMBEDDED = "embedded"
+ASKED = frozenset(ENGINES.values())
 STEP = "step"
-
-
-class Protocol(NamedTuple):
-    """A row of the table: what a request of a protocol looks like."""
-
-    name: str
-    engine: str
-    ending: str
-    member: str
-
-
-PROTOCOLS = (
-    Protocol("messages", "anthropic", "/messages", "messages"),
-    Protocol("chat", "openai", "/chat/completions", "messages"),
-    Protocol("completions", "openai", "/completions", "prompt"),
-    Protocol("embeddings", "openai", "/embeddings", "input"),
-    Protocol("responses", "openai", "/responses", "input"),
-)
-MEMBERS = tuple(sorted({row.member for row in PROTOCOLS}))
+_ENDINGS = dict(ENDINGS)
 
 
 class Way(NamedTuple):
     """How an operation is run again: its engine, and of an endpoint protocol and path."""
 
     engine: str
-    protocol: Protocol | None = None
+    protocol: str | None = None
     path: str | None = None
 
     def answers_in(self) -> str | None:
         """Return the protocol that its recorded answer is read by, if there is one."""
-        if self.protocol is not None:
-            return self.protocol.name
-        return "chat" if self.engine == EMBEDDED else None
+        return speaks(self.engine, self.protocol)
+
+    def ending(self) -> str:
+        """Return what the path of its request ends with, empty if there is no request."""
+        return _ENDINGS.get(self.protocol or "", "")
 
 
 def way_of(
     witness: dict[str, Any],
     intent: dict[str, Any] | None,
-    members: Callable[[], frozenset[str]],
+    names: Callable[[], Collection[str]],
 ) -> Way | None:
     """Return how the operation of a witness's body is run again, or None (`not_recorded`).
 
     `intent` is the body of the intent of the outcome that it rests on, if both are at hand.
-    `members` returns which of MEMBERS the request has; none if it is not an I-JSON object at hand.
+    `names` returns which telling members the request has; none unless it is an I-JSON object.
     """
     named = witness.get("replay", {}).get("engine")
     if named is not None and named not in ASKED:
         return Way(named) if named != STEP or _has_arguments(witness) else None
-    if named is None and _is_step(witness):
+    if named is None and is_step(witness):
         return Way(STEP)
     if "request" not in witness.get("raw", ()):
         return None
     if intent is not None:
-        row = _of_url(intent["method"], intent["url"])
+        protocol = by_url(intent["method"], intent["url"])
         path = path_of(intent["url"])
     else:
-        row = _of_body(witness, members())
-        path = "/v1" + row.ending if row is not None else ""
-    return None if row is None or named not in (None, row.engine) else Way(row.engine, row, path)
+        protocol = by_names(witness, names())
+        path = "/v1" + _ENDINGS.get(protocol or "", "")
+    if protocol is None or named not in (None, ENGINES[protocol]):
+        return None
+    return Way(ENGINES[protocol], protocol, path)
 
 
 def path_of(url: str) -> str:
@@ -79,11 +66,8 @@ def path_of(url: str) -> str:
     return rest[slash:] if slash >= 0 else "/"
 
 
-def _has_arguments(witness: dict[str, Any]) -> bool:
-    return "tool_parameters" in witness.get("tools", ())
-
-
-def _is_step(witness: dict[str, Any]) -> bool:
+def is_step(witness: dict[str, Any]) -> bool:
+    """Return whether a witness without an engine is of a function that was called."""
     return (
         witness["operation"] == "execute_tool"
         and witness["capture"]["vantage"] == "hook"
@@ -92,19 +76,5 @@ def _is_step(witness: dict[str, Any]) -> bool:
     )
 
 
-def _of_url(method: str, url: str) -> Protocol | None:
-    path = path_of(url).partition("?")[0]
-    found = (row for row in PROTOCOLS if method == "POST" and path.endswith(row.ending))
-    return next(found, None)
-
-
-def _of_body(witness: dict[str, Any], members: frozenset[str]) -> Protocol | None:
-    for row in PROTOCOLS:
-        if row.member not in members:
-            continue
-        if row.name == "messages" and witness["model"].get("model_provider") != "anthropic":
-            continue
-        if row.name == "embeddings" and witness["operation"] != "embeddings":
-            continue
-        return row
-    return None
+def _has_arguments(witness: dict[str, Any]) -> bool:
+    return "tool_parameters" in witness.get("tools", ())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .table import CHUNK_ROWS
 
-INVALID, BROKEN_CHAIN, BROKEN_LINEAGE, FAILED = 1, 2, 4, 8
+INVALID, BROKEN_CHAIN, BROKEN_LINEAGE, ANY = 1, 2, 4, 8
 _INVALID_CODES = frozenset(
     (
         "cbor_invalid",
@@ -35,7 +35,7 @@ class Faults:
 
     def add(self, index: int, code: str, axis: str | None) -> None:
         """Take a finding of severity `fail` at an index."""
-        bits = FAILED | (INVALID if code in _INVALID_CODES else 0)
+        bits = ANY | INVALID if code in _INVALID_CODES else ANY
         if code == "context_mismatch":  # a finding about contents, of what links two stages
             bits |= BROKEN_LINEAGE
         elif code != "claim_mismatch":

@@ -86,11 +86,23 @@ def _report(r: dict[str, Any]) -> list[str]:
     out += [_row([name.replace("_", " "), n]) for name, n in r["counts"].items()]
     out.append("</table>\n<h2>Findings</h2>\n")
     out += _findings(r)
+    if r["replays"]:
+        out += _replays(r["replays"])
     if r["not_checked"]:
         out.append("<h2>Not checked</h2>\n<ul>\n")
         out += [f"<li>{_text(sentence)}</li>\n" for sentence in r["not_checked"]]
         out.append("</ul>\n")
     return out
+
+
+def _replays(replays: list[dict[str, Any]]) -> list[str]:
+    names = ("Key", "Name", "Ledger", "Reproduced", "Witnesses", "Lowest level reached")
+    out = ["<h2>Replays</h2>\n<table>\n", _row([*names], tag="th")]
+    for one in replays:
+        ledger = f"{one['genesis']} (the same)" if one["own"] else one["genesis"]
+        done = f"{one['reproduced']} of {one['replays']}"
+        out.append(_row([one["kid"], one["name"], ledger, done, one["witnesses"], one["level"]]))
+    return [*out, "</table>\n"]
 
 
 def _lineage(lineage: dict[str, Any]) -> list[str]:

@@ -39,6 +39,12 @@ class Comparison(NamedTuple):
 
 def compare(expected: Seen, replayed: Seen, epsilon: float) -> Comparison:
     """Compare what a replay gave with what was expected."""
+    found = observed(expected, replayed, epsilon)
+    return found._replace(levels=chained(found.levels))
+
+
+def observed(expected: Seen, replayed: Seen, epsilon: float) -> Comparison:
+    """Compare each level by itself, whatever the ones before it are."""
     a, b = expected.observation or Observation(), replayed.observation or Observation()
     states = dict.fromkeys(LEVELS[1:], NOT_OBSERVABLE)
     first: dict[str, int] = {}
@@ -70,7 +76,7 @@ def compare(expected: Seen, replayed: Seen, epsilon: float) -> Comparison:
         states["bits"] = _state(raw and where)
     if furthest is not None and not math.isfinite(furthest):
         furthest = None  # no float of a statement can say it
-    return Comparison(chained(states), first or None, furthest, raw, where)
+    return Comparison(states, first or None, furthest, raw, where)
 
 
 def chained(states: Mapping[str, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .engines import ENGINES
+from .engines import KNOWN_ENGINES
 from .errors import BadValue
 from .package import Package
 from .plan_form import PLAN_LINE_MAX_BYTES, parse_line
@@ -44,7 +44,7 @@ class PlanReader:
         counts = self._report.counts
         counts["not_planned" if "reason" in line else "planned"] += 1
         engine = line.get("engine")
-        if engine is not None and engine not in ENGINES:
+        if engine is not None and engine not in KNOWN_ENGINES:
             text = f"an engine that this version does not know: {engine}"
             self._report.note("engine_unknown", text, line["index"], line["id"], PLAN)
         self._last = line["index"]

@@ -18,7 +18,6 @@ from .calls import IDENTITY_HEADERS
 from .encodings import decoded, encodings_of
 from .endpoint import Address, Asking, Endpoint
 
-
 REPLAY_ANSWER_MAX_BYTES = 67108864
 REPLAY_DECODED_MAX_BYTES = 268435456
 USER_AGENT = "vif-verify"

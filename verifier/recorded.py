@@ -14,7 +14,7 @@ from .answers import ANSWER_MAX_BYTES, environment_of, read_answer
 from .calls import CALL_BODY_MAX_BYTES
 from .contents import Contents
 from .encodings import decoded, encodings_of
-from .engines import MEMBERS, Way
+from .engines import Way
 from .errors import BadValue
 from .jcs import canonical
 from .json_parts import top
@@ -28,10 +28,12 @@ from .observation import (
     texts,
 )
 from .package import Package
+from .protocols import MEMBERS
 from .shelf import NOT_HERE, Shelf
 
 Ref = dict[str, Any]
 _KNOWN_MAX = 65_536
+_TELLING = tuple(sorted({*MEMBERS.values()}))
 _JSON_WORK = 4
 _T = TypeVar("_T")
 
@@ -86,8 +88,8 @@ class Recorded:
 
         def find() -> frozenset[str]:
             text = canonical(self.whole(ref))
-            values = top(text if text is not None else b"0").get(*MEMBERS)
-            return frozenset(n for n, v in zip(MEMBERS, values, strict=True) if v is not None)
+            values = top(text if text is not None else b"0").get(*_TELLING)
+            return frozenset(n for n, v in zip(_TELLING, values, strict=True) if v is not None)
 
         return self._once(("members", handle), find)
 

@@ -1,4 +1,4 @@
-"""The axis `replay`: plan, prompts, and what an endpoint answers (specs/08 section 1, 13)."""
+"""What belongs to the axis `replay` besides statements: plan, prompts, an endpoint (specs/13)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from .plans import check_plan
 from .prompts import Prompts
 from .report import plural
-from .rerunning import Rerun
 from .ways import Ways
 
 if TYPE_CHECKING:
@@ -15,20 +14,19 @@ if TYPE_CHECKING:
 
 
 def check_replay(a: Audit) -> None:
-    """Check what a package says of replay, and say what the axis came to."""
+    """Check the plan of a package and its prompts, and ask an endpoint if that is wanted."""
     if not a.readable:
         return
-    ways, counts, parts = Ways(a), a.report.counts, []
+    ways, counts, mention = Ways(a), a.report.counts, a.replays.mention
     if check_plan(a, ways):
-        total = counts["planned"] + counts["not_planned"]
-        parts.append(f"{plural(total, 'line')} of the plan, {counts['not_planned']} not planned")
+        planned, left = counts["planned"], counts["not_planned"]
+        mention(f"plan: {plural(planned, 'witness')}" + (f", {left} not planned" if left else ""))
     prompts = Prompts(a, ways)
     prompts.run()
     if prompts.seen:
-        parts.append(f"{prompts.checked} of {plural(prompts.seen, 'template')} filled again")
+        mention(f"{prompts.checked} of {plural(prompts.seen, 'prompt')} made again")
     if a.asking is not None:
-        Rerun(a, ways, a.asking).run()
-        run = a.report.replay_run or {}
-        parts.append(f"{plural(run['asked'], 'request')}, {run['reproduced']} reproduced")
-    status = "verified" if parts else "not_applicable"
-    a.report.set_axis("replay", status, ", ".join(parts))
+        from .rerunning import Rerun  # only now: it loads what speaks HTTP
+
+        run = Rerun(a, ways, a.asking).run()
+        mention(f"{plural(run['asked'], 'request')}, {run['reproduced']} reproduced")

@@ -64,6 +64,7 @@ class Report:
         self.require: tuple[str, ...] = ()
         self.summaries: dict[str, str] = {}
         self.lineage: dict[str, Any] | None = None
+        self.replays: list[dict[str, Any]] = []
         self.replay_run: dict[str, Any] | None = None
         self.beside: list[Report] | None = None
         self.faults: Faults | None = None
@@ -185,6 +186,7 @@ class Report:
             "finding_counts": dict(sorted(self.finding_counts.items())),
             "not_checked": list(self.not_checked),
             "lineage": self.lineage,
+            "replays": list(self.replays),
             "replay_run": self.replay_run,
         }
         if self.beside is not None:

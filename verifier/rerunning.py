@@ -8,7 +8,7 @@ from .answers import read_answer
 from .endpoint import Asking
 from .engines import ASKED, Way
 from .errors import Refused
-from .faults import FAILED
+from .faults import ANY
 from .levels import (
     DIFFERS,
     LEVELS,
@@ -43,11 +43,11 @@ class Rerun:
         self._runs: list[dict[str, Any]] = []
         self._reproduced = 0
 
-    def run(self) -> None:
+    def run(self) -> dict[str, Any]:
         """Send the requests one at a time; `not_reproduced`, `endpoint_failed`."""
         a = self._a
         for position in a.log.positions():
-            if a.report.faults is not None and a.report.faults.at(position) & FAILED:
+            if a.report.faults is not None and a.report.faults.at(position) & ANY:
                 continue
             found = self._ways.payload(position)
             if found is None or found[1]["type"] != "witness":
@@ -55,7 +55,7 @@ class Rerun:
             index, p = found
             if a.selection.has(index, p.get("session")):
                 self._take(index, p)
-        a.report.replay_run = {
+        run = a.report.replay_run = {
             "endpoint": self._asking.endpoint.text,
             "level": self._asking.level,
             "asked": len(self._runs),
@@ -65,6 +65,7 @@ class Rerun:
         if self._large:
             text = f"requests to the endpoint: contents too large or changed ({self._large})"
             a.report.not_checked.append(text)
+        return run
 
     def _take(self, index: int, p: dict[str, Any]) -> None:
         """Ask for a witness if its request and its output are here."""

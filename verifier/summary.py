@@ -378,6 +378,8 @@ def check_consistency_files(a: Audit) -> None:
 
 
 def finish(a: Audit) -> None:
-    """Say what is never checked."""
+    """Say what the replays came to, and what is not there to be checked."""
+    if a.readable:
+        a.replays.conclude()
     if a.contents.withheld:
         a.report.not_checked.append("contents that are withheld")

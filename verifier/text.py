@@ -39,6 +39,8 @@ def _report(report: Report) -> Iterator[str]:
         yield f"  ({plural(total, 'finding')}, {len(findings)} shown)"
     for sentence in report.not_checked:
         yield f"  not checked: {safe(sentence)}"
+    for one in report.replays:
+        yield "  " + safe(evidence_line(one))
 
 
 def _lineage(lineage: dict[str, Any]) -> Iterator[str]:
@@ -72,6 +74,17 @@ def _replay_run(run: dict[str, Any]) -> Iterator[str]:
 
 def _statement(one: dict[str, Any]) -> str:
     return f"{one['index']:>8}  {one['type'] or '(unreadable)':<13} {one['id'] or ''}".strip()
+
+
+def evidence_line(one: dict[str, Any]) -> str:
+    """Return what the replays of one key come to as one line."""
+    done = "reproduced" if one["reproduced"] else "replayed"
+    own = ", the same" if one["own"] else ""
+    level = f", at level {one['level']}" if one["reproduced"] else ""
+    return (
+        f"{done} by key {one['kid']} ({one['name']}), ledger {one['genesis']}{own}{level}: "
+        f"{one['reproduced']} of {one['replays']}, {plural(one['witnesses'], 'witness')}"
+    )
 
 
 def finding_line(finding: dict[str, Any]) -> str:

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import cbor, cose
 from .engines import Way, way_of
-from .faults import INVALID
-from .judging import NO_ID
 from .recorded import Recorded
 
 if TYPE_CHECKING:
@@ -33,12 +31,7 @@ class Ways:
 
     def payload(self, position: int) -> tuple[int, dict[str, Any]] | None:
         """Return index and payload of the record at a position, or None unless it is valid."""
-        a = self._a
-        if a.ids.get(position) in (NO_ID, b"") or (
-            a.report.faults is not None and a.report.faults.at(position) & INVALID
-        ):
-            return None
-        found = a.statement(position)
+        found = self._a.statement(position) if self._a.valid_body(position) else None
         return None if found is None else (found[0], cbor.decode(cose.parse(found[1])[1]))
 
     def of(self, p: dict[str, Any]) -> Called:
