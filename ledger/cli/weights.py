@@ -26,8 +26,8 @@ def weights(
 ) -> None:
     """Tell the digest of weights, as witnesses name them.
 
-    BLAKE3 of a file; of a folder, of the list of its files. What was hashed before
-    and has not changed since is not read again.
+    BLAKE3 of a file; of a folder, of the list of its files. What was hashed
+    before and has not changed since is not read again.
 
     Examples:
       vif weights model.gguf

@@ -10,6 +10,7 @@ environment, and what the engine saw.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from time import perf_counter
 from typing import Any, Final, Literal, Protocol
 
@@ -42,19 +43,25 @@ def perform(
     model: str,
     operation: Literal["chat", "embeddings"] | str = "chat",
     parents: Sequence[ParentLike] = (),
+    engine: Engine | None = None,
     **parameters: Any,
 ) -> Receipt:
     """Run an operation and record it; returns when the witness is durable.
 
     `parameters` are those of the engine by name; None is as good as absent. Weights at hand have to
-    be those of the model alone. An operation that fails is not recorded. Raises `ReplayError`
-    (`engine_unknown`, `model_unavailable`, `engine_failed`) and what `record` raises.
+    be those of the model alone. `engine` is one that was made before, which spares loading a model
+    each time; it is recorded as `engine_name`, and stays open. An operation that fails is not
+    recorded. Raises `ReplayError` (`engine_unknown`, `model_unavailable`, `engine_failed`) and what
+    `record` raises.
     """
     at_hand = resources or Resources()
     task = _task(engine_name, at_hand, media(prompt), model, operation, parameters)
-    engine = find(engine_name, at_hand)
-    engine.check(task)
-    result, seconds = _run(engine, task)
+    with ExitStack() as stack:
+        if engine is None:
+            engine = find(engine_name, at_hand)
+            stack.callback(engine.close)
+        engine.check(task)
+        result, seconds = _run(engine, task)
     counted = result.prompt_tokens, result.output_tokens
     return target.record(
         parents=parents,

@@ -141,7 +141,9 @@ def _listed(place: Path) -> _Listed:
 
 
 def _below(folder: Path, top: Path) -> Iterator[Path]:
-    for entry in os.scandir(folder):
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
         path = Path(entry.path)
         if entry.is_symlink():
             target = path.resolve(strict=True)

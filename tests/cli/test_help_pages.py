@@ -81,6 +81,9 @@ def example_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cassette(folder / "cassette.yaml", interaction())
     (folder / "traces.jsonl").write_text(json.dumps(export(span(1))) + "\n")
     experiment(folder / "experiment_2")
+    (folder / "models" / "small").mkdir(parents=True)
+    for name in ("model.gguf", "models/small/model.safetensors"):
+        (folder / name).write_bytes(b"weights")
     programs = folder / "bin"
     programs.mkdir()
     for name, module in (("vif", "ledger.cli"), ("vif-verify", "verifier")):

@@ -1,6 +1,16 @@
 """A ledger in a temporary folder, with its keys beside it, and the loopback provider."""
 
+from pathlib import Path
+
+import pytest
+
 from tests.helpers.provider import provider
 from tests.session.conftest import log, place
 
 __all__ = ["log", "place", "provider"]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep digests of weights out of the cache of whoever runs the tests."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -13,6 +13,7 @@ from ledger.replay import Replay
 from ledger.replay.weights import weights_digest
 from tests.helpers.places import Place
 from tests.replay import tiny
+from tools.tiny_models import PROMPT, WIDTH, gguf_file
 
 pytest.importorskip("llama_cpp", reason="the engine `llama-cpp` needs vif-ledger[llama-cpp]")
 pytest.importorskip("gguf", reason="making a tiny GGUF file needs gguf")
@@ -23,12 +24,12 @@ DRAWN = {"temperature": 0.9, "top_p": 0.95, "top_k": 60, "replay_seed": 11}
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.gguf_file(tmp_path_factory.mktemp("models") / "tiny.gguf")
+    return gguf_file(tmp_path_factory.mktemp("models") / "tiny.gguf")
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.gguf_file(tmp_path_factory.mktemp("models") / "tiny.gguf", seed=1)
+    return gguf_file(tmp_path_factory.mktemp("models") / "tiny.gguf", seed=1)
 
 
 def levels(ran: Replay) -> dict[str, str]:
@@ -101,7 +102,7 @@ def test_a_prompt_longer_than_a_piece_of_reading(log: Ledger, tmp_path: Path, mo
     """Whether the prompt is read in one piece or several, the run is the same again."""
     with pytest.raises(ReplayError, match=r"engine_failed.*128"):
         tiny.done(log, ENGINE, model, prompt="x" * 300)
-    witness = tiny.done(log, ENGINE, model, prompt=" ".join([tiny.PROMPT] * 4), max_tokens=4)
+    witness = tiny.done(log, ENGINE, model, prompt=" ".join([PROMPT] * 4), max_tokens=4)
     assert tiny.again(log, witness, model).body.level == "bits"
 
 
@@ -123,7 +124,7 @@ def test_text_that_looks_like_a_special_token_is_text(log: Ledger, model: Path) 
 
 def test_an_embedding_is_the_same_again(log: Ledger, place: Place, model: Path) -> None:
     witness = tiny.done(log, ENGINE, model, operation="embeddings", max_tokens=None)
-    assert tiny.seen(log, witness).raw.size_bytes == 4 * tiny.WIDTH
+    assert tiny.seen(log, witness).raw.size_bytes == 4 * WIDTH
     assert tiny.again(log, witness, model).body.level == "bits"
     assert tiny.elsewhere(place, witness, model)["level"] == "bits"
 

@@ -11,10 +11,12 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import ReplayError
+from ledger.formats.content import from_cbor
 from ledger.replay import Replay
 from ledger.replay.weights import weights_digest
 from tests.helpers.places import Place
 from tests.replay import tiny
+from tools.tiny_models import PROMPT, transformers_folder
 
 for _name in ("torch", "transformers", "safetensors", "tokenizers"):
     pytest.importorskip(
@@ -27,12 +29,12 @@ DRAWN = {"temperature": 0.9, "top_p": 0.95, "top_k": 60, "replay_seed": 11}
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.transformers_folder(tmp_path_factory.mktemp("models") / "tiny")
+    return transformers_folder(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.transformers_folder(tmp_path_factory.mktemp("models") / "tiny", seed=1)
+    return transformers_folder(tmp_path_factory.mktemp("models") / "tiny", seed=1)
 
 
 def levels(ran: Replay) -> dict[str, str]:
@@ -157,7 +159,7 @@ def test_an_output_that_was_cut_is_found_at_its_end(log: Ledger, model: Path) ->
     text = "".join(whole.token_texts[:5])
     witness = log.record(
         model="tiny",
-        prompt=tiny.PROMPT,
+        prompt=PROMPT,
         output=text,
         engine=ENGINE,
         weights_hash=weights_digest(model),
@@ -187,11 +189,11 @@ def test_fewer_tokens_are_the_beginning_of_more(log: Ledger, model: Path) -> Non
 
 def test_an_output_ends_before_a_text_to_stop_at(log: Ledger, model: Path) -> None:
     whole = tiny.body(log, tiny.done(log, ENGINE, model))
-    text = log.content(tiny.from_cbor(whole["output"]["output_hash"])).decode()
+    text = log.content(from_cbor(whole["output"]["output_hash"])).decode()
     stop = text[6:8]
     witness = tiny.done(log, ENGINE, model, stop=[stop])
     body = tiny.body(log, witness)
-    said = log.content(tiny.from_cbor(body["output"]["output_hash"])).decode()
+    said = log.content(from_cbor(body["output"]["output_hash"])).decode()
     assert said == text[: text.index(stop)]
     assert body["output"]["finish_reason"] == "stop"
     assert body["replay"]["other_params"] == {"stop": [stop]}

@@ -28,12 +28,12 @@ MODES = [(1, 500), (100, 10_000), (1000, 20_000)]
 
 
 def main() -> int:
-    """Measure a log at each size in turn, calls, cross-model operations, or lineage."""
+    """Measure a log at each size in turn, calls, cross-model operations, lineage, or replays."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument(
         "section",
         nargs="?",
-        choices=["log", "calls", "operations", "lineage"],
+        choices=["log", "calls", "operations", "lineage", "replay"],
         default="log",
         help="default: log",
     )
@@ -45,6 +45,8 @@ def main() -> int:
         "--resume", type=int, default=10_000, help="calls of the session that is run again"
     )
     parser.add_argument("--operations", type=int, default=500, help="operations of each kind")
+    parser.add_argument("--replays", type=int, default=200, help="operations that are replayed")
+    parser.add_argument("--weights", type=int, default=1024, help="MiB of weights to hash")
     parser.add_argument(
         "--statements", type=int, default=1_000_000, help="statements in the log of lineage"
     )
@@ -63,6 +65,8 @@ def main() -> int:
         elif options.section == "lineage":
             print(f"filling to {options.statements:,} statements", file=sys.stderr, flush=True)
             rows = list(tracing.measure(place, options.statements))
+        elif options.section == "replay":
+            rows = list(_replays(place, options.replays, options.weights))
         else:
             rows = list(_run(place, sorted(options.sizes)))
     finally:
@@ -123,6 +127,13 @@ def _calls(place: Path, calls: int, resume: int) -> Iterator[Row]:
     yield from calling.measure(place, calls)
     print(f"a session of {resume:,} calls", file=sys.stderr, flush=True)
     yield resuming.measure(place, resume)
+
+
+def _replays(place: Path, replays: int, weights: int) -> Iterator[Row]:
+    from tools.bench import replaying
+
+    print(f"{replays:,} replays of each kind, {weights:,} MiB of weights", file=sys.stderr)
+    yield from replaying.measure(place, replays, weights)
 
 
 def _as_json(row: Row) -> dict[str, object]:

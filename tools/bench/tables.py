@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from tools.bench.auditing import Audited
     from tools.bench.calling import Called
     from tools.bench.crossing import Crossed
+    from tools.bench.replaying import Hashed, Replayed
     from tools.bench.resuming import Resumed
     from tools.bench.tracing import Traced
 
-    Row = Measured | Audited | Called | Resumed | Crossed | Traced
+    Row = Measured | Audited | Called | Resumed | Crossed | Traced | Replayed | Hashed
 
 
 def print_tables(rows: Iterable[Row]) -> None:
@@ -33,6 +34,8 @@ HEADS = {
     "Resumed": "resume      calls  open s  given again s  of the SDK s  first new call s",
     "Crossed": "operation   stages  operations  ms each  x commit  of signing",
     "Traced": "lineage         statements      found  seconds  x reading pass  peak MB",
+    "Replayed": "replay        operations  bare ms  replayed ms  overhead ms  ratio  in commits",
+    "Hashed": "weights         MB  bare BLAKE3 GB/s  hashed GB/s  of bare  unchanged ms",
 }
 
 
@@ -79,6 +82,20 @@ def _crossed(row: Crossed) -> str:
     )
 
 
+def _replayed(row: Replayed) -> str:
+    return (
+        f"{row.what:<12} {row.operations:>11,} {row.bare_ms:>8.2f} {row.replayed_ms:>12.2f} "
+        f"{row.overhead_ms:>12.2f} {row.ratio:>6.2f} {row.overhead_commits:>11.2f}"
+    )
+
+
+def _hashed(row: Hashed) -> str:
+    return (
+        f"{row.size_bytes / 1e6:>17,.0f} {row.bare_bytes_s / 1e9:>17.2f} "
+        f"{row.hashed_bytes_s / 1e9:>12.2f} {row.of_bare:>8.2f} {row.again_ms:>13.3f}"
+    )
+
+
 _LINES: dict[str, Callable[[Any], str]] = {
     "Measured": _measured,
     "Audited": _audited,
@@ -86,4 +103,6 @@ _LINES: dict[str, Callable[[Any], str]] = {
     "Resumed": _resumed,
     "Crossed": _crossed,
     "Traced": _traced,
+    "Replayed": _replayed,
+    "Hashed": _hashed,
 }

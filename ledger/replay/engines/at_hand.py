@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ledger.errors import ReplayError
 from ledger.replay.engine import Resources, Task
 from ledger.replay.weights import Weights, measure
 
-__all__ = ["SHOWN_HEX", "choose", "option"]
+__all__ = ["SHOWN_HEX", "choose", "needs", "option"]
 
 SHOWN_HEX = 12
 
@@ -58,6 +59,23 @@ def option(resources: Resources, name: str, default: int | None = None) -> int |
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 65_536):
         raise ReplayError("model_unavailable", f"the option {name} is a number from 1, not {text}")
     return int(text)
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Make libraries that cannot be imported a `ReplayError("model_unavailable")`.
+
+    `extra` is what installs them.
+    """
+    try:
+        yield
+    except (ImportError, OSError, RuntimeError) as error:  # such as a driver that is not there
+        what = getattr(error, "name", None) or error
+        raise ReplayError(
+            "model_unavailable",
+            f"a library is missing: {what}"[:300],
+            hint=f"pip install '{extra}'",
+        ) from error
 
 
 def _progress(resources: Resources, what: str) -> Callable[[int, int], None] | None:

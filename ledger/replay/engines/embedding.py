@@ -13,6 +13,7 @@ from ledger.errors import ReplayError
 from ledger.formats.containing import is_json
 from ledger.replay.engine import Result, Task
 from ledger.replay.engines import fingerprint
+from ledger.replay.engines.at_hand import needs
 from ledger.replay.engines.folders import check_sentences
 from ledger.replay.engines.torch_settings import Settings, quiet, settled
 from ledger.replay.engines.writing import embedding_result
@@ -33,16 +34,10 @@ class Embedder:
         """Load a folder; raises `ReplayError("model_unavailable")`."""
         if weights == self._weights:
             return
-        self._weights = self._model = None
+        self.close()
         check_sentences(weights.path)
-        try:
+        with needs("sentence-transformers"):
             library = import_module("sentence_transformers")
-        except ImportError as error:
-            raise ReplayError(
-                "model_unavailable",
-                f"embeddings need {error.name or error}",
-                hint="pip install sentence-transformers",
-            ) from None
         folder = str(weights.path)
         kwargs = {
             "dtype": self._settings.torch_dtype(self._torch),
@@ -65,6 +60,10 @@ class Embedder:
         if weights.changed():
             raise ReplayError("weights_mismatch", f"{folder} changed while it was loaded")
         self._weights, self._model = weights, model.eval()
+
+    def close(self) -> None:
+        """Let go of the model."""
+        self._weights = self._model = None
 
     def run(self, task: Task) -> Result:
         """Embed the prompt, which is text; raises `ReplayError("engine_failed")`."""

@@ -27,7 +27,7 @@ from typing import Any
 from ledger.errors import ReplayError
 from ledger.replay.engine import Resources, Result, Task
 from ledger.replay.engines import fingerprint
-from ledger.replay.engines.at_hand import choose, option
+from ledger.replay.engines.at_hand import choose, needs, option
 from ledger.replay.engines.chat import prompt_text
 from ledger.replay.engines.llama_model import FUNCTIONS, PIECE, Context, Model, Shape
 from ledger.replay.engines.sampling import Parameters
@@ -48,8 +48,9 @@ class LlamaCpp:
     name = "llama-cpp"
 
     def __init__(self, resources: Resources) -> None:
-        """Raises `ImportError` for a missing library, which `find` makes an error of its own."""
-        self._library = import_module("llama_cpp")
+        """Raises `ReplayError("model_unavailable")` for a missing library, or options."""
+        with needs("vif-ledger[llama-cpp]"):
+            self._library = import_module("llama_cpp")
         logging.getLogger("llama-cpp-python").setLevel(logging.CRITICAL)  # it prints
         if not vars(self._library).keys() >= FUNCTIONS:
             raise ReplayError("model_unavailable", "this llama-cpp-python is too old")
@@ -76,9 +77,7 @@ class LlamaCpp:
         weights = choose(self._resources, task, "a GGUF file")
         if weights == self._weights:
             return
-        if self._model is not None:
-            self._model.close()
-        self._weights = self._model = None
+        self.close()
         if not _is_gguf(weights.path):
             raise ReplayError("model_unavailable", f"weights: {weights.path}: is no GGUF file")
         model = Model.load(self._library, weights.path, gpu=self._gpu)
@@ -103,6 +102,12 @@ class LlamaCpp:
         with Context(model, shape) as context:
             written = write(tokens, context.logits, model, parameters, model.ends, room)
         return text_result(written, model, len(tokens), self._environment())
+
+    def close(self) -> None:
+        """Let go of what is loaded; the next check loads it again."""
+        if self._model is not None:
+            self._model.close()
+        self._weights = self._model = None
 
     def _shape(self, tokens: int, *, embeddings: bool) -> Shape:
         return Shape(

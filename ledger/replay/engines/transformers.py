@@ -27,7 +27,7 @@ from typing import Any
 from ledger.errors import ReplayError
 from ledger.replay.engine import Resources, Result, Task
 from ledger.replay.engines import fingerprint
-from ledger.replay.engines.at_hand import choose
+from ledger.replay.engines.at_hand import choose, needs
 from ledger.replay.engines.chat import prompt_text
 from ledger.replay.engines.embedding import Embedder
 from ledger.replay.engines.folders import check_model
@@ -54,9 +54,10 @@ class Transformers:
     name = "transformers"
 
     def __init__(self, resources: Resources) -> None:
-        """Raises `ImportError` for a missing library, which `find` makes an error of its own."""
-        self._torch = import_module("torch")
-        self._library = import_module("transformers")
+        """Raises `ReplayError("model_unavailable")` for a missing library, or options."""
+        with needs("vif-ledger[transformers]"):
+            self._torch = import_module("torch")
+            self._library = import_module("transformers")
         self._resources = resources
         self._settings = Settings.of(resources)
         self._loaded: _Loaded | None = None
@@ -91,6 +92,11 @@ class Transformers:
         except RuntimeError as error:  # memory, operators without a deterministic form
             raise ReplayError("engine_failed", f"PyTorch: {error}"[:300]) from error
         return text_result(written, words, len(prompt), environment)
+
+    def close(self) -> None:
+        """Let go of what is loaded; the next check loads it again."""
+        self._loaded = None
+        self._embedder.close()
 
     def _load(self, weights: Weights) -> _Loaded:
         dtype = self._settings.torch_dtype(self._torch)
