@@ -53,9 +53,7 @@ def filled(
 def verify(s: Shop, folder: Path, **given: Any) -> Report:
     files = build.package(s.ledger, **given)
     head = f"{len(s.ledger.entries)}:{s.ledger.root().hex()}"
-    return verify_package(
-        build.write(files, folder), trust=s.ledger.genesis.hex(), known_head=head
-    )
+    return verify_package(build.write(files, folder), trust=s.ledger.genesis.hex(), known_head=head)
 
 
 def codes(report: Report) -> list[tuple[str, int | None]]:
