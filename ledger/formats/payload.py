@@ -36,9 +36,11 @@ SESSION_TYPES: Final = frozenset(
 )
 STAGE_TYPES: Final = frozenset({"insight", "transfer", "execution"})
 CROSS_MODEL_TYPES: Final = STAGE_TYPES | {"provenance", "cross_model"}
+REPLAY_TYPES: Final = frozenset({"replay", "replay_operation"})
 PRODUCER_TYPES: Final = (
     SESSION_TYPES
     | CROSS_MODEL_TYPES
+    | REPLAY_TYPES
     | {
         "witness",
         "annotation",
@@ -49,7 +51,7 @@ PRODUCER_TYPES: Final = (
     }
 )
 ALL_TYPES: Final = KEY_TYPES | PRODUCER_TYPES
-OWN_PARENTS: Final = ALL_TYPES - CROSS_MODEL_TYPES - {"witness", "annotation"}
+OWN_PARENTS: Final = ALL_TYPES - CROSS_MODEL_TYPES - {"witness", "annotation", "replay"}
 """Types whose parents are all in their own ledger (specs/02 section 3)."""
 
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")

@@ -1,4 +1,4 @@
-"""What is recorded: the bodies of all types as checked, immutable values (specs/03 to 12)."""
+"""What is recorded: the bodies of all types as checked, immutable values (specs/03 to 13)."""
 
 from __future__ import annotations
 
@@ -37,6 +37,17 @@ from ledger.model.operation import Check, OperationId, Trace, Usage
 from ledger.model.parents import check_parents
 from ledger.model.provenance import Claims, DataItem, Interaction, Provenance, Step
 from ledger.model.raw import SECRET_HEADERS, Raw
+from ledger.model.replay import (
+    REPLAY_VERSION,
+    Expected,
+    FirstDifference,
+    Levels,
+    Replayed,
+    ReplayedStage,
+    ReplayOperation,
+    ReplayRun,
+    RunNumber,
+)
 from ledger.model.session import (
     CallId,
     Change,
@@ -76,6 +87,8 @@ BODIES: dict[str, type[Body]] = {
     "execution": Execution,
     "provenance": Provenance,
     "cross_model": CrossModel,
+    "replay": ReplayRun,
+    "replay_operation": ReplayOperation,
 }
 
 
@@ -95,6 +108,7 @@ def from_body(statement_type: str, body: dict[str, Any]) -> Body:
 __all__ = [
     "BODIES",
     "CROSS_MODEL_VERSION",
+    "REPLAY_VERSION",
     "SECRET_HEADERS",
     "Annotation",
     "Body",
@@ -117,7 +131,9 @@ __all__ = [
     "Enrol",
     "Erasure",
     "Execution",
+    "Expected",
     "Export",
+    "FirstDifference",
     "Frozen",
     "Genesis",
     "Group",
@@ -126,6 +142,7 @@ __all__ = [
     "Intent",
     "Interaction",
     "Key",
+    "Levels",
     "Meta",
     "Model",
     "ModelPart",
@@ -137,9 +154,14 @@ __all__ = [
     "Provenance",
     "Raw",
     "Replay",
+    "ReplayOperation",
+    "ReplayRun",
+    "Replayed",
+    "ReplayedStage",
     "Reuse",
     "Revoke",
     "Rotate",
+    "RunNumber",
     "Savepoint",
     "Seal",
     "Selection",

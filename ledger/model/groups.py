@@ -19,6 +19,7 @@ from ledger.model.values import (
     Date,
     Digest,
     Integer,
+    Label,
     Name,
     Names256,
     Names1024,
@@ -83,6 +84,8 @@ class Data(Group):
     context_snapshot_id: Name | None = None
     context_atom_ids: Names1024 | None = None
     retrieved_atom_ids: Names1024 | None = None
+    prompt_variables: Ref | None = None
+    context_snapshot: Ref | None = None
 
 
 class Tools(Group):
@@ -102,6 +105,9 @@ class Replay(Group):
     top_k: Count | None = None
     max_tokens: Count | None = None
     other_params: Annotated[dict[str, Any], PlainValidator(free_map)] | None = None
+    engine: Label | None = None
+    environment: Ref | None = None
+    observation: Ref | None = None
 
 
 class Output(Group):

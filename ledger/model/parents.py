@@ -1,4 +1,4 @@
-"""How many parents a statement has, where body or type says so (specs/10 §1, specs/12)."""
+"""How many parents a statement has, where body or type says so (specs/10 §1, specs/12 and 13)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from ledger.errors import RecordError
 from ledger.model.base import Body
 from ledger.model.crossmodel import CrossModel
 from ledger.model.provenance import Provenance
+from ledger.model.replay import ReplayOperation, ReplayRun
 from ledger.model.session import Intent, Outcome, Reuse, SessionClose, SessionOpen
 from ledger.model.stages import Execution, Insight, Transfer
 
@@ -22,7 +23,7 @@ def check_parents(body: Body, parents: int) -> None:
             wanted = 0 if body.attempt == 1 else 1
         case Reuse():
             wanted = body.calls
-        case Outcome() | SessionClose():
+        case Outcome() | SessionClose() | ReplayRun():
             wanted = 1
         case Transfer():
             wanted = max(body.made_with + 1, parents)
@@ -34,6 +35,8 @@ def check_parents(body: Body, parents: int) -> None:
             wanted = len(body.steps)
         case CrossModel():
             wanted = len(body.insights) + len(body.transfers) + len(body.executions) + 1
+        case ReplayOperation():
+            wanted = 1 + sum(stage.replays for stage in body.stages)
         case _:
             return
     if parents != wanted:
