@@ -15,7 +15,7 @@ from ledger.capture.exchange import Response, decode_body
 from ledger.errors import ContentError, ReplayError
 from ledger.formats.call import IDENTITY_HEADERS, canonical, read_ijson
 from ledger.formats.content import ContentRef, from_cbor
-from ledger.formats.observation import Observation
+from ledger.formats.observation import Observation, parse
 from ledger.formats.payload import Payload
 from ledger.model.archive import Media
 from ledger.replay.answers import read_answer
@@ -190,8 +190,9 @@ def expectation(source: Source, witness: Payload, how: Recipe | None) -> Seen:
     output = None
     if "output" in refs:
         output = Media(_content(source, refs["output"]), refs["output"].media_type)
+    observation: Observation | None
     if "observation" in refs:
-        observation = Observation.parse(_content(source, refs["observation"]))
+        observation = parse(_content(source, refs["observation"]))
     else:
         observation = _derived(source, body, refs, how)
     environment = None

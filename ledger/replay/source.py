@@ -79,7 +79,7 @@ class LedgerSource:
 
 
 def intent_of(source: Source, witness: Payload) -> Payload | None:
-    """The intent of the call that a witness is of, None without one at hand (specs/10 section 4)."""
+    """The intent of the call that a witness is of; None without one at hand (specs/10 §4)."""
     parents = witness.parents
     if not parents or parents[0].ledger is not None:
         return None
