@@ -16,7 +16,7 @@ from ledger.formats.content import ContentRef, from_cbor
 from ledger.formats.observation import parse_environment
 from ledger.replay.report_counts import Few, Tally
 from ledger.replay.report_inputs import Contents, Run
-from ledger.replay.report_witness import Relation, relation_of
+from ledger.replay.report_witness import RELATIONS, Relation, relation_of
 
 __all__ = ["NOT_KNOWN", "Change", "EnvironmentRow", "Environments"]
 
@@ -46,7 +46,15 @@ class EnvironmentRow:
     @property
     def fingerprint(self) -> str | None:
         """What a service calls it, None for others."""
-        found = (self.document or {}).get("system_fingerprint")
+        return self._text("system_fingerprint")
+
+    @property
+    def model(self) -> str | None:
+        """The model that a service names with it."""
+        return self._text("model")
+
+    def _text(self, name: str) -> str | None:
+        found = (self.document or {}).get(name)
         return found if isinstance(found, str) else None
 
 
@@ -65,7 +73,7 @@ class Environments:
 
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
-        self._tallies: Few[tuple[bytes, str], Tally] = Few(_ENVIRONMENTS_MAX, Tally())
+        self._tallies: Few[tuple[bytes, Relation], Tally] = Few(_ENVIRONMENTS_MAX, Tally())
         self._recorded: Few[bytes, int] = Few(_ENVIRONMENTS_MAX, 0)
         self._pairs: Few[tuple[bytes, bytes], int] = Few(_PAIRS_MAX, 0)
         self._sources: dict[bytes, Source] = {}
@@ -115,9 +123,10 @@ class Environments:
         """Every environment of a run or a recording, the most used first, not known last."""
         tallies: dict[bytes, Tally] = {}
         relations: dict[bytes, dict[Relation, int]] = {}
+        none: dict[Relation, int] = dict.fromkeys(RELATIONS, 0)
         for (digest, relation), tally in self._tallies.items():
             tallies[digest] = tallies.get(digest, Tally()) + tally
-            relations.setdefault(digest, {})[relation] = tally.runs  # type: ignore[index]
+            relations.setdefault(digest, dict(none))[relation] += tally.runs
         recorded = dict(self._recorded.items())
         empty = Tally()
         order = sorted(
@@ -135,7 +144,7 @@ class Environments:
                 digest,
                 self.document(digest),
                 tallies.get(digest, empty),
-                relations.get(digest, {}),
+                relations.get(digest, none),
                 recorded.get(digest, 0),
             )
             for number, digest in enumerate(order, 1)

@@ -80,7 +80,7 @@ class WitnessReport:
         """Outputs that are not the recorded one, by identity."""
         self.unidentified = 0
         """Outputs of which it is not certain that they differ from others."""
-        self.environments: Few[tuple[bytes, str], Tally] = Few(ENVIRONMENTS_MAX, Tally())
+        self.environments: Few[tuple[bytes, Relation], Tally] = Few(ENVIRONMENTS_MAX, Tally())
         self.characters = Extent()
         self.tokens = Extent()
         self.confidence = Spread()
@@ -168,13 +168,23 @@ class WitnessReport:
         return self.has_recorded + len(self.outputs) + self.outputs.more
 
     @property
+    def distinct_runs(self) -> int:
+        """The same of the runs alone."""
+        return bool(self.as_recorded) + len(self.outputs) + self.outputs.more
+
+    @property
+    def with_output(self) -> int:
+        """How many runs had an output."""
+        return self.as_recorded + sum(count for _, count in self.outputs.items()) + self.outputs.rest
+
+    @property
     def pairs(self) -> tuple[int, int]:
         """Pairs of runs with the same output, and pairs of runs with an output.
 
         Beyond the outputs that are told apart, pairs are not known to be the same.
         """
         counts = [self.as_recorded, *(count for _, count in self.outputs.items())]
-        everything = sum(counts) + self.outputs.rest
+        everything = self.with_output
         return sum(n * (n - 1) // 2 for n in counts), everything * (everything - 1) // 2
 
     def runs_part(self) -> tuple[int, bool] | None:
@@ -183,8 +193,7 @@ class WitnessReport:
         Two runs that leave the recorded output at different places leave each other at the first
         of these. If all leave it at the same place, they may go together for longer.
         """
-        others = bool(self.as_recorded) + len(self.outputs) + self.outputs.more
-        if others < 2 or self.characters.first is None:
+        if self.distinct_runs < 2 or self.characters.first is None:
             return None
         return self.characters.first, not self.characters.common
 
