@@ -33,6 +33,7 @@ from ledger.replay.report_words import (
 
 __all__ = ["page"]
 
+_DIFFERING_OPEN: Final = 20
 _DIFFERING_SHOWN: Final = 200
 _WITNESSES_SHOWN: Final = 1000
 _CHANGES_SHOWN: Final = 60
@@ -42,7 +43,10 @@ _ENVIRONMENTS_SHOWN: Final = 40
 def page(report: Report, origin: str, genesis: bytes) -> Iterator[str]:
     """The page in pieces."""
     witnesses = report.witnesses
-    parting = [one for one in witnesses if one.parted]
+    # sorting is stable: within both, in order of index
+    parting = sorted(
+        (one for one in witnesses if one.parted), key=lambda one: one.verdict != "differs"
+    )
     rows = report.environments()
     stream = _ENVIRONMENT.get_template("determinism.html.j2").stream(
         origin=origin,
@@ -52,6 +56,7 @@ def page(report: Report, origin: str, genesis: bytes) -> Iterator[str]:
         witnesses_shown=witnesses[:_WITNESSES_SHOWN],
         parting=parting,
         parting_by=_by_level(parting),
+        parting_open=_DIFFERING_OPEN,
         parting_most=_DIFFERING_SHOWN,
         turning=[(one, one.turns()) for one in witnesses if one.turns()],
         environments=rows,

@@ -160,8 +160,9 @@ def _rows(drawing: Strip, drawn: Sequence[WitnessReport], runs: int) -> None:
     y = 0
     for number in range(runs) if width > 24 else ():
         x = _LABEL + number * width + (width - gap) // 2
-        drawing.labels.append(Label(x, 12, f"run {number + 1}" if width > 50 else str(number + 1),
-                                    "middle"))
+        drawing.labels.append(
+            Label(x, 12, f"run {number + 1}" if width > 50 else str(number + 1), "middle")
+        )
         y = 20
     for one in drawn:
         model = one.subject.model or one.subject.operation or ""

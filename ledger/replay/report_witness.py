@@ -175,7 +175,9 @@ class WitnessReport:
     @property
     def with_output(self) -> int:
         """How many runs had an output."""
-        return self.as_recorded + sum(count for _, count in self.outputs.items()) + self.outputs.rest
+        return (
+            self.as_recorded + sum(count for _, count in self.outputs.items()) + self.outputs.rest
+        )
 
     @property
     def pairs(self) -> tuple[int, int]:
