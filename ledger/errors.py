@@ -15,7 +15,8 @@ StoreError         ledger_missing ledger_exists ledger_unreadable rolled_back st
 LogError           stream_busy stream_closed stream_issuer stream_session no_signer read_only
                    parent_missing not_found key_event_invalid log_closed
 ContentError       content_missing content_mismatch content_erased content_too_large
-ExportError        export_exists export_empty export_streams export_failed
+ExportError        export_exists export_empty export_streams export_failed replay_withheld
+                   weights_unknown attach_refused
 ImportSourceError  source_unreadable source_unsupported source_secrets already_imported
 SessionError       session_busy session_changed session_closed session_missing outcome_unknown
                    budget_exceeded budget_unpriced savepoint_invalid stage_complete

@@ -182,6 +182,8 @@ def witnesses(draw: st.DrawFn, *, salted: bool = False) -> model.Witness:
             context_snapshot_id=draw(maybe(names)),
             context_atom_ids=draw(atoms),
             retrieved_atom_ids=draw(atoms),
+            prompt_variables=draw(maybe(refs)),
+            context_snapshot=draw(maybe(refs)),
         ),
         tools=draw(
             maybe(
@@ -205,6 +207,9 @@ def witnesses(draw: st.DrawFn, *, salted: bool = False) -> model.Witness:
                 other_params=st.dictionaries(
                     names.filter(lambda name: name != "blake3"), free_values, min_size=1, max_size=3
                 ),
+                engine=labels,
+                environment=refs,
+                observation=refs,
             )
         ),
         output=model.Output(

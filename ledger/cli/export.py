@@ -11,6 +11,7 @@ import typer
 from ledger import Ledger
 from ledger.cli import output
 from ledger.cli.arguments import AsJson, KeysFolder, LedgerFolder, SignerKey, index_range
+from ledger.cli.export_replay import replay_counts, show_replay, whereabouts
 from ledger.cli.failures import bad_call
 from ledger.cli.ledgers import reading, writing
 from ledger.cli.text import human_bytes
@@ -60,6 +61,20 @@ def export(
             help="For a part: prove that it goes on from this earlier head; may be repeated.",
         ),
     ] = None,
+    replay: Annotated[
+        bool,
+        typer.Option(
+            "--replay", help="With a plan for running operations again, and REPLAY.md.", metavar=""
+        ),
+    ] = False,
+    weights_at: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--weights-at",
+            metavar="NAME=TEXT",
+            help="Where weights are to be had, by model or BLAKE3 hex; may be repeated.",
+        ),
+    ] = None,
     unsigned: Annotated[
         bool,
         typer.Option(
@@ -76,15 +91,17 @@ def export(
     inside. The export is recorded in the ledger, and its statement signs every
     page of the package. With --session, data/session/ lays the session out by
     purpose: frozen files, timing, requests and responses, outputs, savepoints,
-    faults.
+    faults. With --replay, REPLAY.md tells a reviewer how to run operations again.
 
     Examples:
       vif export runs.vif package/
       vif export runs.vif pilot.zip --session pilot --contents withheld
       vif export runs.vif part/ --range 100:200 --consistency-from 100
+      vif export runs.vif rerun.zip --session pilot --replay
 
     With --json: package, files, bytes, size, root, genesis, known_head, signed,
-    verify (the arguments of vif-verify), session_folder (data/session, or null).
+    verify (the arguments of vif-verify), session_folder (data/session, or null),
+    replay (planned, not_planned, engines, reasons; or null).
     """
     if contents not in ("included", "withheld"):
         bad_call(f"--contents is included or withheld, not {contents!r}")
@@ -94,9 +111,17 @@ def export(
         bad_call(
             "--consistency-from is for a part", hint="a whole ledger holds all its earlier heads"
         )
+    if replay and contents == "withheld":
+        bad_call(
+            "--replay needs the contents",
+            hint="nothing can be run again without them: leave --contents withheld out",
+        )
+    if weights_at and not replay:
+        bad_call("--weights-at is for a package with --replay")
     start, end = (None, None) if range_ is None else index_range(range_)
     chosen: dict[str, Any] = {"session": session, "start": start, "end": end}
     chosen |= {"contents": contents, "consistency_from": consistency_from or ()}
+    chosen |= {"replay": replay, "weights_at": whereabouts(weights_at or ())}
     opened = reading(ledger) if unsigned else writing(ledger, keys, signer)
     with opened as log:
         made = _export(log, target, unsigned=unsigned, **chosen)
@@ -114,11 +139,14 @@ def export(
                 "signed": not unsigned,
                 "verify": verify[1:],
                 "session_folder": _SESSION_FOLDER if made.session_folder else None,
+                "replay": replay_counts(made.replay) if made.replay else None,
             }
         )
         return
     show_package(made, target)
     show_session_folder(made)
+    if made.replay is not None:
+        show_replay(made.replay)
     output.say()
     output.say(("Anybody can now check it", "bold"), ", offline and without your ledger:")
     output.say("  ", (f"vif-verify {shlex.quote(str(target))} \\", "cyan"))

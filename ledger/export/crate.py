@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ledger.export.crate_replay import replay_entities, replay_ids
 from ledger.export.facts import Named, Operation
 from ledger.formats.content import SALT_BYTES, ContentRef
 
@@ -62,6 +63,8 @@ class CrateFacts:
     published_at: str
     has_content: bool
     absent: frozenset[bytes]
+    replay: tuple[str, ...] = ()
+    """Paths in the package of the files of specs/13 section 9."""
 
 
 class Crate:
@@ -229,6 +232,7 @@ def _hash_only(identifier: str, named: Named) -> Entity:
 
 def _root(facts: CrateFacts, actions: list[str]) -> Entity:
     parts = ["summary.html", "log/"] + (["content/"] if facts.has_content else [])
+    parts += replay_ids(facts.replay)
     return _without_none(
         {
             "@id": "./",
@@ -279,6 +283,7 @@ def _fixed(facts: CrateFacts, files: _Files) -> Iterator[Entity]:
         "name": "Log",
         "description": "signed statements, Merkle tree and signed tree head",
     }
+    yield from replay_entities(facts.replay)
     if facts.has_content:
         yield _without_none(
             {

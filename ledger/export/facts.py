@@ -17,13 +17,17 @@ from ledger.reader import Entry
 _INPUTS = (
     ("data", "prompt_hash", "prompt"),
     ("data", "prompt_template", "prompt template"),
+    ("data", "prompt_variables", "prompt variables"),
+    ("data", "context_snapshot", "context snapshot"),
     ("tools", "tool_parameters", "tool parameters"),
     ("raw", "request", "raw request"),
+    ("replay", "environment", "environment"),
 )
 _RESULTS = (
     ("output", "output_hash", "output"),
     ("tools", "tool_results_hash", "tool results"),
     ("raw", "response", "raw response"),
+    ("replay", "observation", "observation"),
 )
 
 

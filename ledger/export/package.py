@@ -1,7 +1,8 @@
 """Making a replication package: one function, in the order of specs/07.
 
 1. Choose the selection; read it once for numbers, actions and content references. 2. Write
-contents, the files that specs/11 derives, then the readable files, which say what was found.
+contents, the files that specs/11 and specs/13 derive, then the readable files, which say what was
+found.
 3. Seal them, and append an `export` statement that signs the seal (specs/07 §5). From here on the
 packaged tree is fixed: the export statement is its last leaf. 4. Write the log as of that head:
 tiles and bundles, or proved records for a part. 5. Write the lists, make everything durable, give
@@ -15,7 +16,7 @@ under the final name but a whole package.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 from pathlib import Path
@@ -30,6 +31,7 @@ from ledger.export.crate import Crate, CrateFacts
 from ledger.export.facts import operation, reference
 from ledger.export.overview import Overview
 from ledger.export.part import Prover, consistency_files, proved_files
+from ledger.export.replay_plan import Planned, check_whereabouts, write_replay_plan
 from ledger.export.selection import Selection, StreamCounts, choose
 from ledger.export.session_folder import Laid, write_session_folder
 from ledger.export.sink import Written, open_sink
@@ -53,7 +55,8 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 class ExportResult:
     """What was written; `known_head` and `genesis` are what an auditor has to learn elsewhere.
 
-    `session_folder` names what stands right below `data/session/`, empty when nothing does.
+    `session_folder` names what stands right below `data/session/`, empty when nothing does;
+    `replay` is what the plan came to, None in a package without one.
     """
 
     path: Path
@@ -64,6 +67,7 @@ class ExportResult:
     files: int
     bytes: int
     session_folder: tuple[str, ...] = ()
+    replay: Planned | None = None
 
 
 class _Survey:
@@ -117,22 +121,35 @@ def export(
     contents: str = "included",
     zip: bool | None = None,
     consistency_from: Iterable[int] = (),
+    replay: bool = False,
+    weights_at: Mapping[str, Iterable[str]] | None = None,
     unsigned: bool = False,
     progress: Progress | None = None,
 ) -> ExportResult:
     """Write a replication package of a ledger, a session, or a range of it (specs/07).
 
     `start` ≤ index < `end` is a range; `contents` is `included` or `withheld`; `zip` is by the
-    suffix of `target` unless given; `consistency_from` are earlier sizes to anchor a part by. A
-    signed export appends one statement and needs `log` to be a `Ledger` open for writing with a
-    producer key; `unsigned` needs neither.
+    suffix of `target` unless given; `consistency_from` are earlier sizes to anchor a part by.
+    `replay` adds the plan of specs/13 section 9, `weights_at` says where weights are to be had, by
+    digest in hex or name of the model. A signed export appends one statement and needs `log` to be
+    a `Ledger` open for writing with a producer key; `unsigned` needs neither.
 
-    Errors: `ExportError` export_exists, export_empty, export_streams, export_failed; `LogError`
-    no_signer, read_only, and not_found for a size in `consistency_from` beyond the log;
+    Errors: `ExportError` export_exists, export_empty, export_streams, export_failed,
+    replay_withheld, weights_unknown; `LogError` no_signer, read_only, and not_found for a size in
+    `consistency_from` beyond the log;
     `ContentError` content_missing, content_mismatch, naming the record; `StoreError`.
     """
     if contents not in ("included", "withheld"):
         raise ValueError("contents is 'included' or 'withheld'")
+    whereabouts = check_whereabouts(weights_at or {})
+    if whereabouts and not replay:
+        raise ValueError("weights_at is for a package with replay")
+    if replay and contents == "withheld":
+        raise ExportError(
+            "replay_withheld",
+            "nothing can be run again without its contents",
+            hint="export with contents included, or without replay",
+        )
     target = Path(target).absolute()
     note = log.head_note()
     selection = choose(parse_checkpoint(note)[0].size, session, start, end)
@@ -153,6 +170,10 @@ def export(
                 _check_erasures(found, selection)
             erased = found.erased if contents == "included" else None
             laid = write_session_folder(log, bag, selection, folder, erased)
+            planned = None
+            if replay:
+                gone = found.erased
+                planned = write_replay_plan(log, bag, selection, folder, gone, whereabouts)
             # without a statement there is no clock to ask, and the same log makes the same bytes
             published_at = writer.now() if writer else survey.seen.last
             _write_readable(
@@ -164,6 +185,7 @@ def export(
                 contents,
                 published_at,
                 laid,
+                planned,
                 signed=writer is not None,
             )
         if writer is not None:
@@ -188,6 +210,7 @@ def export(
         files=sink.files,
         bytes=sink.size_bytes,
         session_folder=laid.parts,
+        replay=planned,
     )
 
 
@@ -200,6 +223,7 @@ def _write_readable(
     contents: str,
     published_at: str,
     laid: Laid,
+    planned: Planned | None,
     *,
     signed: bool,
 ) -> None:
@@ -218,6 +242,7 @@ def _write_readable(
         signed=signed,
         has_session_folder=bool(laid.parts),
         has_projects=laid.projects,
+        replay=planned,
         keys=log.keys().keys,
         across=survey.across,
         read=read,
@@ -229,6 +254,7 @@ def _write_readable(
         published_at=published_at,
         has_content=found.written > 0,
         absent=frozenset(found.erased),
+        replay=planned.files if planned else (),
     )
     bag.add("data/ro-crate-metadata.json", survey.crate.write(facts), compress=True)
     bag.add("data/summary.html", summary_html(page, survey.seen), compress=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from ledger.export import text
 from ledger.export.across import Across
@@ -18,6 +19,9 @@ from ledger.export.facts import Operation
 from ledger.export.overview import REST, Overview
 from ledger.formats.content import ContentRef
 from ledger.keys.events import KeyRecord
+
+if TYPE_CHECKING:
+    from ledger.export.replay_plan import Planned
 
 QUOTED_MAX_BYTES = 1 << 20  # a content is hashed whole before any of it is shown
 _TEXT_TYPES = ("text/", "application/json", "application/x-ndjson", "application/xml")
@@ -48,6 +52,7 @@ class Page:
     signed: bool
     has_session_folder: bool
     has_projects: bool
+    replay: Planned | None
     models: int
     models_cut: bool
     streams: int
@@ -100,6 +105,7 @@ def page_of(
     signed: bool,
     has_session_folder: bool,
     has_projects: bool,
+    replay: Planned | None,
     keys: Iterable[KeyRecord],
     across: Across,
     read: Callable[[ContentRef], bytes | None] | None,
@@ -122,6 +128,7 @@ def page_of(
         signed=signed,
         has_session_folder=has_session_folder,
         has_projects=has_projects,
+        replay=replay,
         models=sum(key is not REST for key in seen.models.rows),
         models_cut=REST in seen.models.rows,
         streams=sum(key is not REST for key in seen.streams.rows),
@@ -147,6 +154,11 @@ def summary_html(page: Page, seen: Overview) -> Iterator[bytes]:
 def readme_md(page: Page) -> Iterator[bytes]:
     """Yield the reviewer's README."""
     yield _ENVIRONMENT.get_template("README.md.j2").render(page=page).encode("utf-8")
+
+
+def template(name: str) -> Template:
+    """Return a template beside those of the package's pages, with the same filters and escapes."""
+    return _ENVIRONMENT.get_template(name)
 
 
 def _row(op: Operation, read: Callable[[ContentRef], bytes | None] | None) -> OperationRow:

@@ -38,6 +38,7 @@ from ledger.model import derive
 from ledger.model.archive import Salt, archive
 from ledger.model.base import Group
 from ledger.model.confidence import from_logprobs, read_logprobs
+from ledger.model.documents import DOCUMENTS, document
 from ledger.model.fields import BuildFields
 from ledger.model.groups import Capture, Cost, Data, Meta, Model, Output, Replay, Temporal, Tools
 from ledger.model.raw import Raw
@@ -92,6 +93,8 @@ def witness(**fields: Unpack[BuildFields]) -> tuple[Witness, tuple[Archived, ...
         data=Data(
             prompt_hash=given.ref("prompt"),
             prompt_template=given.ref("prompt_template"),
+            prompt_variables=given.ref("prompt_variables"),
+            context_snapshot=given.ref("context_snapshot"),
             **given.take(
                 "prompt_tokens", "context_snapshot_id", "context_atom_ids", "retrieved_atom_ids"
             ),
@@ -101,7 +104,11 @@ def witness(**fields: Unpack[BuildFields]) -> tuple[Witness, tuple[Archived, ...
         replay=_present(
             Replay(
                 other_params=_mapping(given.get("parameters")),
-                **given.take("replay_seed", "temperature", "top_p", "top_k", "max_tokens"),
+                environment=given.ref("environment"),
+                observation=given.ref("observation"),
+                **given.take(
+                    "replay_seed", "temperature", "top_p", "top_k", "max_tokens", "engine"
+                ),
             )
         ),
         output=_output(given),
@@ -148,6 +155,8 @@ class _Given:
         if content is None or isinstance(content, ContentRef):
             return content
         try:
+            if name in DOCUMENTS:
+                content = document(name, content)
             made = archive(content, salt=self._salt)
         except RecordError as error:
             raise RecordError(error.code, f"{name}: {error.message}") from None

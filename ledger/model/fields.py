@@ -2,9 +2,10 @@
 
 Contents are given as values and become references: `prompt` (prompt_hash), `output` (output_hash),
 `prompt_template`, `tool_parameters`, `tool_results` (tool_results_hash), `request` and `response`
-(of `raw`). Three keywords are shorter than their fields: `model` (model_id), `confidence`
-(confidence_score), `parameters` (other_params). Times are text of specs/00, or an aware
-`datetime`.
+(of `raw`), and those that are JSON of one shape: `prompt_variables`, `context_snapshot`,
+`environment`, `observation` (`ledger.model.documents`). Three keywords are shorter than their
+fields: `model` (model_id), `confidence` (confidence_score), `parameters` (other_params). Times are
+text of specs/00, or an aware `datetime`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import datetime
 from typing import Any, Required, TypedDict
 
 from ledger.formats.content import ContentRef
+from ledger.formats.observation import Observation
 from ledger.model.archive import Content, Salt
 from ledger.model.derive import Band, Criticality
 from ledger.model.groups import ProviderSource, TokenSource, Vantage
@@ -48,6 +50,8 @@ class DataFields(TypedDict, total=False):
     context_snapshot_id: str | None
     context_atom_ids: Sequence[str] | None
     retrieved_atom_ids: Sequence[str] | None
+    prompt_variables: Given | None
+    context_snapshot: Given | None
     tool_ids: Sequence[str] | None
     tool_parameters: Given | None
     tool_results: Given | None
@@ -80,6 +84,9 @@ class RunFields(TypedDict, total=False):
     top_k: int | None
     max_tokens: int | None
     parameters: Mapping[str, Any] | None
+    engine: str | None
+    environment: Given | None
+    observation: Given | Observation | None
     occurred_at: str | datetime | None
     execution_time_ms: float | None
     response_time_ms: float | None

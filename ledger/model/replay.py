@@ -205,7 +205,8 @@ class ReplayRun(Spanned, Body):
     def _observed_is_what_both_have(self) -> Self:
         expected, replayed = self.expected, self.replayed or Replayed()
         observed = {level: state in _OBSERVED for level, state in self.levels.by_name().items()}
-        _iff("text is observable", observed["text"], expected.output, replayed.output)
+        outputs = expected.output is not None and replayed.output is not None
+        _only("text", observed["text"], when=outputs)
         seen = expected.observation is not None or expected.response is not None
         if not (seen and replayed.observation is not None):
             for name, there in (
@@ -221,13 +222,14 @@ class ReplayRun(Spanned, Body):
         elif expected.environment is not None:
             _only("environment_identical", compared, when=True)
         both = self.raw_identical is not None and compared
-        _only("bits is observable", observed["bits"], when=both)
+        _only("bits", observed["bits"], when=both)
         return self
 
     @model_validator(mode="after")
     def _numbers_follow(self) -> Self:
         levels = self.levels
-        _only("epsilon", self.epsilon is not None, when=levels.logprobs in _OBSERVED)
+        if (self.epsilon is not None) != (levels.logprobs in _OBSERVED):
+            raise ValueError("epsilon is there iff log-probabilities are compared")
         difference = self.logprob_difference
         if difference is not None:
             if self.epsilon is None:
@@ -259,13 +261,9 @@ class ReplayRun(Spanned, Body):
         return self
 
 
-def _iff(what: str, there: bool, *both: object) -> None:
-    _only(what, there, when=all(one is not None for one in both))
-
-
 def _only(what: str, there: bool, *, when: bool) -> None:
     if there != when:
-        raise ValueError(f"{what} {'must be' if when else 'must not be'} by what both have")
+        raise ValueError(f"{what} {'must' if when else 'must not'} be compared")
 
 
 class ReplayedStage(Group):

@@ -58,6 +58,8 @@ class AboutFields(TypedDict, total=False):
     context_snapshot_id: str | None
     context_atom_ids: Sequence[str] | None
     retrieved_atom_ids: Sequence[str] | None
+    prompt_variables: Given | None
+    context_snapshot: Given | None
     task_criticality: Criticality
     domain: str | None
 

@@ -9,6 +9,7 @@ import pytest
 from ledger.errors import RecordError
 from ledger.formats.content import refer
 from ledger.model import BODIES, from_body, to_body
+from tools.vectors import replay_lab
 
 REF = refer(b"hello", "text/plain")[0].to_cbor()
 KEY = {"name": "k", "public_key": bytes(32), "proof": bytes(64)}
@@ -87,6 +88,7 @@ GOOD |= {
         "duration_ms": 0.0,
     },
 }
+GOOD |= {"replay": replay_lab.archived(), "replay_operation": replay_lab.operation()}
 
 
 def test_there_is_a_model_for_every_type_of_the_registry() -> None:

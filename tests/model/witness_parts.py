@@ -41,6 +41,8 @@ def full() -> dict[str, Any]:
             "context_snapshot_id": "s",
             "context_atom_ids": ["a"],
             "retrieved_atom_ids": ["b"],
+            "prompt_variables": REF,
+            "context_snapshot": REF,
         },
         "tools": {"tool_ids": ["t"], "tool_parameters": REF, "tool_results_hash": REF},
         "uncertainty": {
@@ -62,6 +64,9 @@ def full() -> dict[str, Any]:
             "top_k": 1,
             "max_tokens": 5,
             "other_params": {"stop": ["a"], "bias": None},
+            "engine": "openai",
+            "environment": REF,
+            "observation": REF,
         },
         "output": {
             "output_hash": REF,

@@ -65,6 +65,8 @@ PROSE = re.compile(
     r"|transfer_delivered_2_|provenance_(claims_1|interactions_0_step_2|steps_4)_"
     r"|cross_model_(metrics_[36]|quality_1|quality_components_1|replay_1|replay_runs_[12]"
     r"|replay_succeeded_1|cost_(baseline_(usd|method)_1|breakdown_1|priced_3))_"
+    r"|replay_(operation_)?(rule|ended_at_[23]|started_at_3|message_3)_"
+    r"|replay_(first_difference_1|run_number_1|operation_(checks_4|stages_4|stages_0_level_1))_"
 )
 # Bodies that break the CDDL, which pycddl does not notice: it takes other types where the length of
 # text is bounded, and a key too many in a map inside of an array.
@@ -77,6 +79,7 @@ UNNOTICED = re.compile(
     r"|cross_model_validation_results)_16_|provenance_(data|interactions|steps)_0_note_"
     r"|cross_model_((insights|executions)_0_label|transfers_0_model_id"
     r"|quality_(trends|predictions)_0_note)_"
+    r"|replay_(operation_)?message_2_|replay_operation_(checks_17|stages_0_note_1)_"
 )
 
 
@@ -95,7 +98,7 @@ def adapted(text: str) -> str:
     generic = envelope[1].replace("type: t,", "type: %s,").replace("body: b,", "body: %s,")
     text = ENVELOPE.sub("", text)
     text, count = INSTANCE.subn(lambda match: "= " + generic % (match[1], match[2]), text)
-    assert count == 21
+    assert count == 23
     # pycddl takes a member key for the rule of that name: no rule keeps the name of a key.
     for rule in RULE.findall(text):
         text = re.sub(rf'(?<![\w"-]){rule}(?![\w"-]|\s*:)', f"rule-{rule}", text)
@@ -146,7 +149,9 @@ def test_every_accepted_payload_validates(schema) -> None:
             if kind != "dream" and not borrowed:
                 assert valid(schema(None), payload), folder.name
                 types.add(kind)
-    assert types == {"genesis", "witness", "annotation", "stream_close", "cross_model"}
+    assert types == {
+        *("genesis", "witness", "annotation", "stream_close", "cross_model", "replay"),
+    }
 
 
 def test_every_accepted_body_validates(schema) -> None:
@@ -156,7 +161,7 @@ def test_every_accepted_body_validates(schema) -> None:
         if case["expect"] != "body_invalid":
             assert valid(schema(case["type"]), (folder / "input.bin").read_bytes()), folder.name
             types.add(case["type"])
-    assert len(types) == 21
+    assert len(types) == 23
 
 
 def test_bodies_are_refused_by_what_the_cddl_says(schema) -> None:

@@ -79,6 +79,8 @@ def _accepted() -> Iterator[Case]:
     )
     body = smallest(("replay.other_params", {"n" * 256: {"deep": [{"er": None}]}, "ä": 1}))
     yield body_case("witness_other_params", "any values under names", "witness", body)
+    body = smallest(("replay.engine", "e" * 128))
+    yield body_case("witness_engine", "what can run it again, and no more", "witness", body)
     body = smallest(("model.model_id", "ü" * 128))
     yield body_case("witness_name_256", "a name of 256 bytes", "witness", body)
     body = lab.priced_witness_body()

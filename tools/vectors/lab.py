@@ -87,6 +87,9 @@ def full_witness_body() -> dict[str, Any]:
     """Return a witness body with every field of specs/03."""
     request = '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"What is 6 times 7?"}]}'
     response = '{"choices":[{"message":{"content":"42"}}]}'
+    snapshot = '{"atoms":{"atom-1":"six","atom-2":"seven","atom-7":"42"}}'
+    environment = '{"model":"gpt-4o-mini-2024-07-18","system_fingerprint":"fp_0705bf87c0"}'
+    observation = '{"logprobs":[-0.125],"token_texts":["42"]}'
     return {
         "version": 1,
         "operation": "chat",
@@ -106,10 +109,12 @@ def full_witness_body() -> dict[str, Any]:
         "data": {
             "prompt_hash": ref("What is 6 times 7?"),
             "prompt_tokens": 14,
-            "prompt_template": ref("What is {a} times {b}?"),
+            "prompt_template": ref("What is {{a}} times {{b}}?"),
             "context_snapshot_id": "snapshot-2026-11-20",
             "context_atom_ids": ["atom-1", "atom-2"],
             "retrieved_atom_ids": ["atom-7"],
+            "prompt_variables": ref('{"a":"6","b":"7"}', "application/json"),
+            "context_snapshot": ref(snapshot, "application/json"),
         },
         "tools": {
             "tool_ids": ["calculator"],
@@ -135,6 +140,9 @@ def full_witness_body() -> dict[str, Any]:
             "top_k": 40,
             "max_tokens": 16,
             "other_params": {"gen_ai.request.stop_sequences": ["\n"], "logprobs": True},
+            "engine": "openai",
+            "environment": ref(environment, "application/json"),
+            "observation": ref(observation, "application/json"),
         },
         "output": {
             "output_hash": ref("42"),

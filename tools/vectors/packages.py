@@ -84,6 +84,7 @@ def _exported() -> Iterator[Case]:
 def _draft(prompt: Archived, output: Archived) -> Draft:
     body = lab.full_witness_body()
     del body["tools"], body["raw"], body["temporal"]
+    body["replay"] = {"replay_seed": -7, "temperature": 0.0}
     body["capture"] = {"vantage": "transport"}
     body["data"] = {"prompt_hash": prompt.ref.to_cbor(), "prompt_tokens": 14}
     body["output"]["output_hash"] = output.ref.to_cbor()
@@ -235,8 +236,11 @@ def _recorded() -> Iterator[Case]:
 
 def _without_contents(body: dict[str, Any]) -> dict[str, Any]:
     """Leave prompt and output as the only contents."""
-    data = {key: value for key, value in body["data"].items() if key != "prompt_template"}
-    return {k: v for k, v in body.items() if k not in ("tools", "raw")} | {"data": data}
+    others = ("prompt_template", "prompt_variables", "context_snapshot")
+    data = {key: value for key, value in body["data"].items() if key not in others}
+    replay = {k: v for k, v in body["replay"].items() if k not in ("environment", "observation")}
+    left = {k: v for k, v in body.items() if k not in ("tools", "raw")}
+    return left | {"data": data, "replay": replay}
 
 
 def _forged() -> Iterator[Case]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.formats import cbor, cose, merkle
 from ledger.formats.payload import KEY_STREAM
-from tools.vectors import cross_lab, frames, lab, payloads
+from tools.vectors import cross_lab, frames, lab, payloads, replay_lab
 from tools.vectors.alter import (
     FIRST,
     PAYLOAD,
@@ -38,11 +38,11 @@ def cases() -> Iterator[Case]:
     )
     outside = [parent_list(1)[0] | {"ledger": bytes(31) + b"\x01"}, *parent_list(3)[1:]]
     for kind in ("witness", "annotation", "insight", "transfer", "execution", "provenance",
-                 "cross_model", "dream"):  # fmt: skip
+                 "cross_model", "replay", "dream"):  # fmt: skip
         statement = changed_fields(type=kind, parents=outside)
         yield _case(f"parents_ledger_{kind}", f"a parent of a {kind} in another ledger", statement)
     for kind in ("import", "erasure", "stream_close", "export", "session_open", "intent",
-                 "outcome", "reuse", "savepoint", "session_close"):  # fmt: skip
+                 "outcome", "reuse", "savepoint", "session_close", "replay_operation"):  # fmt: skip
         statement = changed_fields(type=kind, parents=outside)
         yield _case(f"parents_ledger_{kind}", f"a {kind} has no parents in other ledgers",
                     statement, "payload_invalid")  # fmt: skip
@@ -50,6 +50,8 @@ def cases() -> Iterator[Case]:
         type="cross_model", body=cross_lab.full_combination(), parents=parent_list(4)
     )
     yield _case("cross_model", "the combination of an operation, with every field", combined)
+    replayed = changed_fields(type="replay", body=replay_lab.reproduced(), parents=outside[:1])
+    yield _case("replay", "a witness of another ledger run again", replayed)
     yield _case("no_session", "session is optional", changed(lambda p: p.pop("session")))
     yield _case("largest", "65,535 bytes", _sized(cose.STATEMENT_MAX_BYTES))
     yield _case("too_large", "65,536 bytes", _sized(65536), "statement_too_large")
