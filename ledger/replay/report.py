@@ -4,7 +4,6 @@ A report is made from runs, that is from bodies of `replay` statements and the f
 witnesses, in any order, and keeps counts: memory does not grow with the number of runs. It takes
 the states as they are stated; that they follow from the contents is for a verifier to say.
 
->>> from ledger.replay.levels import LEVELS
 >>> from ledger.replay.report_inputs import Run, Subject
 >>> states = dict.fromkeys(LEVELS, "match") | {"logprobs": "not_observable", "bits": "differs"}
 >>> body = {"engine": "embedded", "wanted": "text", "success": True, "level": "tokens",
@@ -19,20 +18,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-from ledger.replay.levels import Level
+from ledger.replay.levels import LEVELS, Level
 from ledger.replay.report_counts import Few, Spread, Tally
 from ledger.replay.report_environments import Change, EnvironmentRow, Environments
 from ledger.replay.report_inputs import Contents, Run
 from ledger.replay.report_witness import RELATIONS, Relation, Verdict, WitnessReport, relation_of
 
-__all__ = ["VERDICTS", "Report", "gather"]
+__all__ = ["VERDICTS", "Report", "Turn", "gather"]
 
 VERDICTS: tuple[Verdict, ...] = (
     "reproduced", "differs", "environment", "archive", "incomplete", "not_run", "not_observable",
 )  # fmt: skip
 
 _KEYS_MAX = 64
+
+
+class Turn(NamedTuple):
+    """A level that changed while the environment did, and the witnesses of which that is so."""
+
+    level: Level
+    matched_in: tuple[bytes, ...]
+    differed_in: tuple[bytes, ...]
+    witnesses: list[WitnessReport]
 
 
 class Report:
@@ -125,6 +134,14 @@ class Report:
     def nondeterministic(self) -> list[int]:
         """Their indices, of those in this ledger."""
         return [one.subject.index for one in self.differ if one.subject.index is not None]
+
+    def turns(self) -> list[Turn]:
+        """Levels that match in some environments and differ in others, level by level."""
+        found: dict[tuple[int, tuple[bytes, ...], tuple[bytes, ...]], list[WitnessReport]] = {}
+        for one in self.witnesses:
+            for level, good, bad in one.turns():
+                found.setdefault((LEVELS.index(level), good, bad), []).append(one)
+        return [Turn(LEVELS[key[0]], key[1], key[2], found[key]) for key in sorted(found)]
 
     def environments(self) -> list[EnvironmentRow]:
         """The environments, the most used first."""

@@ -52,6 +52,15 @@ def document(report: Report) -> dict[str, Any]:
             {"member": one.member, "old": one.old, "new": one.new, "runs": one.runs}
             for one in report.changes()
         ],
+        "turned_with_environment": [
+            {
+                "level": turn.level,
+                "matched_in": [names.get(digest) for digest in turn.matched_in],
+                "differed_in": [names.get(digest) for digest in turn.differed_in],
+                "witnesses": [one.subject.id for one in turn.witnesses],
+            }
+            for turn in report.turns()
+        ],
         "reasons": dict(sorted(report.reasons.items())),
         "confidence_difference": report.confidence.document(),
         "logprob_difference": report.logprobs.document(),
@@ -107,14 +116,6 @@ def _one(one: WitnessReport, names: dict[bytes, str]) -> dict[str, Any]:
                 "levels": _agreement(tally),
             }
             for (digest, relation), tally in one.environments.items()
-        ],
-        "turned_with_environment": [
-            {
-                "level": level,
-                "matched_in": [names.get(digest) for digest in good],
-                "differed_in": [names.get(digest) for digest in bad],
-            }
-            for level, good, bad in one.turns()
         ],
         "reasons": dict(sorted(one.reasons.items())),
         "confidence_difference": one.confidence.document(),

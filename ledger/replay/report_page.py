@@ -8,7 +8,6 @@ else. The page shows a part of very many witnesses, and says so; the JSON has th
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, Final
@@ -27,6 +26,7 @@ from ledger.replay.report_words import (
     REASON_WORDS,
     RELATION_WORDS,
     VERDICT_WORDS,
+    headline,
     member,
     span,
 )
@@ -38,6 +38,7 @@ _DIFFERING_SHOWN: Final = 200
 _WITNESSES_SHOWN: Final = 1000
 _CHANGES_SHOWN: Final = 60
 _ENVIRONMENTS_SHOWN: Final = 40
+_TURNS_SHOWN: Final = 20
 
 
 def page(report: Report, origin: str, genesis: bytes) -> Iterator[str]:
@@ -52,13 +53,15 @@ def page(report: Report, origin: str, genesis: bytes) -> Iterator[str]:
         origin=origin,
         genesis=genesis.hex(),
         report=report,
+        headline=headline(report),
         witnesses=witnesses,
         witnesses_shown=witnesses[:_WITNESSES_SHOWN],
         parting=parting,
         parting_by=_by_level(parting),
         parting_open=_DIFFERING_OPEN,
         parting_most=_DIFFERING_SHOWN,
-        turning=[(one, one.turns()) for one in witnesses if one.turns()],
+        turns=report.turns(),
+        turns_most=_TURNS_SHOWN,
         environments=rows,
         environments_most=_ENVIRONMENTS_SHOWN,
         names={row.digest: row.name for row in rows},
@@ -107,13 +110,6 @@ def _clip(text: str, characters: int) -> str:
     return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
-def _value(value: Any) -> str:
-    """A member of an environment on one line."""
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return member(value)
-
-
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("ledger.replay"),
@@ -126,7 +122,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "shown": shown,
         "clip": _clip,
-        "value": _value,
+        "value": member,
         "span": span,
         "number": lambda value: f"{value:,}",
         "words": lambda value: value.replace("_", " "),

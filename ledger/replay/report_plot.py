@@ -86,7 +86,7 @@ class Strip:
     def cell(self, x: int, y: int, width: int, height: int, cell: Cell) -> None:
         """Draw a run."""
         self.cells += 1
-        step = LEVELS.index(cell.level) + 1 if cell.level in LEVELS else 0  # type: ignore[arg-type]
+        step = LEVELS.index(cell.level) + 1 if cell.level in LEVELS else 0
         filled = round(height * step / len(LEVELS))
         self.rectangle(ground(cell), x, y, width, height - filled)
         self.rectangle(f"l{step}", x, y + height - filled, width, filled)
@@ -121,7 +121,7 @@ def bars(report: Report) -> list[Bar]:
 
 
 def _segments(parts: Sequence[tuple[str, int]], runs: int) -> list[Segment]:
-    """Parts by width; one that is there is at least three pixels wide, at the cost of the widest."""
+    """Parts by width; one that is there is three pixels wide at least, as the widest pays."""
     if not runs:
         return []
     widths = {kind: max(3, _BAR_WIDTH * count // runs) for kind, count in parts if count}

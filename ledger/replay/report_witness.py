@@ -224,15 +224,15 @@ class WitnessReport:
         matched = any(self.tally.matched(level) for level in LEVELS[1:])
         return "reproduced" if matched else "not_observable"
 
-    def turns(self) -> list[tuple[Level, list[bytes], list[bytes]]]:
+    def turns(self) -> list[tuple[Level, tuple[bytes, ...], tuple[bytes, ...]]]:
         """Levels that match in some environments and differ in others, and in which."""
-        found: list[tuple[Level, list[bytes], list[bytes]]] = []
+        found: list[tuple[Level, tuple[bytes, ...], tuple[bytes, ...]]] = []
         for level in LEVELS[1:]:
-            sides: list[list[bytes]] = []
-            for state in _OBSERVED:
-                had = self.environments.items()
-                sides.append(sorted({key[0] for key, tally in had if tally.count(level, state)}))
-            good, bad = sides
+            good, bad = (self._environments_with(level, state) for state in _OBSERVED)
             if good and bad and not set(good) & set(bad):
                 found.append((level, good, bad))
         return found
+
+    def _environments_with(self, level: Level, state: State) -> tuple[bytes, ...]:
+        had = self.environments.items()
+        return tuple(sorted({key[0] for key, tally in had if tally.count(level, state)}))

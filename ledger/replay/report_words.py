@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import json
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ledger.replay.levels import Level
 from ledger.replay.report_witness import Relation, Verdict
 
-__all__ = ["LEVEL_WORDS", "REASON_WORDS", "RELATION_WORDS", "VERDICT_WORDS", "member", "span"]
+if TYPE_CHECKING:
+    from ledger.replay.report import Report
+
+__all__ = [
+    "LEVEL_WORDS", "REASON_WORDS", "RELATION_WORDS", "VERDICT_WORDS", "Tone", "headline", "member",
+    "span",
+]  # fmt: skip
+
+Tone = Literal["good", "odd", "bad", ""]
 
 LEVEL_WORDS: Final[dict[Level, str]] = {
     "archive": "Everything that was recorded is there and matches its hashes; nothing was run.",
@@ -51,15 +60,36 @@ REASON_WORDS: Final[dict[str, str]] = {
 """Why a run did not reach what was wanted (specs/13 section 7)."""
 
 
+def headline(report: Report) -> tuple[str, Tone, str]:
+    """What came out in a sentence: what matters, how good it is, and what is to be added."""
+    verdicts, total = report.verdicts, sum(report.verdicts.values())
+    differ, elsewhere = verdicts["differs"], verdicts["environment"]
+    if not report.runs:
+        return "there is nothing to report on", "", "."
+    if not report.answered:
+        return "no run answered", "bad", ", so nothing can be said about determinism."
+    if differ:
+        more = f", {elsewhere:,} more only in another environment" if elsewhere else ""
+        return f"{_operations(differ)} did not come out the same", "bad", f"{more}."
+    if elsewhere:
+        where = ", only in an environment that is not the recorded one."
+        return f"{_operations(elsewhere)} came out differently", "odd", where
+    if verdicts["reproduced"] == total:
+        return "nothing that was observed differs", "good", "."
+    return "nothing that was observed differs", "", ", but not everything could be compared."
+
+
+def _operations(number: int) -> str:
+    return f"{number:,} operation{'' if number == 1 else 's'}"
+
+
 def member(value: Any) -> str:
-    """A value of an environment, or that there is none."""
-    return (
-        "(none)"
-        if value is None
-        else str(value).lower()
-        if value is True or value is False
-        else str(value)
-    )
+    """A member of an environment on one line, or that there is none."""
+    if value is None:
+        return "(none)"
+    if isinstance(value, dict | bool):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return str(value)
 
 
 def span(value: float | None) -> str:
