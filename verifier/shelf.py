@@ -100,18 +100,44 @@ class Shelf:
         self._answers[(one, context)] = found
         return found
 
+    def whole(self, handle: int, times: int = 1) -> bytes | None:
+        """Return a content whole; None if it is too large, or `times` its size too much work."""
+        size = self.size(handle)
+        if size > CALL_BODY_MAX_BYTES or self._left < size * times:
+            return None
+        self._left -= size * times
+        return self._whole(handle)
+
     def read(self, handle: int) -> bytes | Iterator[bytes]:
         """Return a content whole, or in pieces if it is large."""
         if self.size(handle) <= CALL_BODY_MAX_BYTES:
             return self._whole(handle)
         return self._pieces(handle)
 
+    def includes(self, content: bytes, context: int) -> bool | None:
+        """Return whether a context contains what was made; None if that is too much work."""
+        if not content:
+            return True
+        work = (1 + _JSON_WORK) * self.size(context)
+        if self._left < work or self.size(context) > CALL_BODY_MAX_BYTES:
+            return None
+        return _Context(self, context).has(content)
+
+    def is_json(self, handle: int) -> bool:
+        """Return whether the media type of a content is that of JSON."""
+        return bool(handle & _JSON)
+
+    def spend(self, work: int) -> bool:
+        """Take some work from what is left; False if that is less."""
+        if self._left < work:
+            return False
+        self._left -= work
+        return True
+
     def strings(self, handle: int, raw: bytes) -> bytes:
         """Return the string values with escapes of a context that is I-JSON, else nothing."""
-        work = _JSON_WORK * len(raw)
-        if not handle & _JSON or b"\\" not in raw or self._left < work:
+        if not handle & _JSON or b"\\" not in raw or not self.spend(_JSON_WORK * len(raw)):
             return b""
-        self._left -= work
         return escaped_strings(raw) or b""
 
 

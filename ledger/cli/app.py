@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ledger.cli import (
+    attach,
     check,
     demo,
     determinism,
@@ -58,6 +59,7 @@ app.command("head", rich_help_panel=_READ)(head.head)
 app.command("check-output", rich_help_panel=_READ)(check.check_output)
 app.add_typer(prove.commands, name="prove", rich_help_panel=_PROVE)
 app.command("export", rich_help_panel=_PROVE)(export.export)
+app.command("attach", rich_help_panel=_PROVE)(attach.attach)
 app.add_typer(keys.commands, name="key", rich_help_panel=_MANAGE)
 app.command("doctor", rich_help_panel=_MANAGE)(doctor.doctor)
 app.command("demo", rich_help_panel=_MANAGE)(demo.demo)

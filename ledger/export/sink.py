@@ -200,6 +200,22 @@ class ZipSink(Sink):
             self._file.close()
 
 
+class FileSink(Sink):
+    """One file, such as a zip that is copied as it is: whole under its name, or not there."""
+
+    def _create(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+        return _lock(os.open(self._partial, flags, _FILE_MODE), self._partial)
+
+    def _write(self, path: str, chunks: Iterable[bytes], *, compress: bool) -> None:
+        with os.fdopen(self._lock, "wb", closefd=False) as file:
+            for chunk in chunks:
+                file.write(chunk)
+
+    def _sync(self) -> None:
+        os.fsync(self._lock)
+
+
 def open_sink(target: Path, *, zipped: bool | None = None) -> Sink:
     """Begin a package at `target`: a zip if `zipped`, or by its suffix when that is None."""
     if zipped is None:

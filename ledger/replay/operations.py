@@ -68,18 +68,18 @@ def replay_operation(
     started = log.now() if record else report.combined.payload.created_at
     if record:
         log.check_signers()
-    running = runner(log, LedgerSource(log), options)
     stages, done = [], 0
-    for part in report.parts:
-        runs = []
-        for entry in calls[part.index]:
-            if progress is not None:
-                progress(done, total)
-            ran = running.run(entry)
-            receipt = append(log, ran) if record else None
-            runs.append(Replay(entry, ran.body, receipt, ran.expected, ran.output))
-            done += 1
-        stages.append(StageReplay(part, tuple(runs)))
+    with runner(log, LedgerSource(log), options) as running:
+        for part in report.parts:
+            runs = []
+            for entry in calls[part.index]:
+                if progress is not None:
+                    progress(done, total)
+                ran = running.run(entry)
+                receipt = append(log, ran) if record else None
+                runs.append(Replay(entry, ran.body, receipt, ran.expected, ran.output))
+                done += 1
+            stages.append(StageReplay(part, tuple(runs)))
     body = _body(log, report, stages, options, started)
     receipt = _record(log, report.combined, stages, body) if record else None
     return OperationReplay(report, tuple(stages), body, receipt)

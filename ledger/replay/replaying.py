@@ -121,16 +121,16 @@ def _run(
     record, progress = options.get("record", True), options.get("progress")
     if record:
         log.check_signers()
-    running = runner(log, source, options)
     done = 0
-    for entry in entries:
-        for number in range(1, runs + 1):
-            if progress is not None:
-                progress(done, total)
-            ran = running.run(entry, number, runs)
-            receipt = append(log, ran) if record else None
-            yield Replay(entry, ran.body, receipt, ran.expected, ran.output)
-            done += 1
+    with runner(log, source, options) as running:
+        for entry in entries:
+            for number in range(1, runs + 1):
+                if progress is not None:
+                    progress(done, total)
+                ran = running.run(entry, number, runs)
+                receipt = append(log, ran) if record else None
+                yield Replay(entry, ran.body, receipt, ran.expected, ran.output)
+                done += 1
     if progress is not None:
         progress(done, done)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, Self, get_args
 
 from ledger.drafts import Archived, Draft
 from ledger.errors import ContentError, FormatError, LedgerError, RecordError, ReplayError
@@ -99,6 +99,17 @@ class Runner:
         if name not in self._engines:
             self._engines[name] = find(name, self.resources)
         return self._engines[name]
+
+    def close(self) -> None:
+        """Let the engines that were made here give back what they hold."""
+        for engine in self._engines.values():
+            engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def name_of(self, how: Recipe) -> str:
         """Which engine runs a recipe, by name."""

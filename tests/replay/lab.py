@@ -37,6 +37,9 @@ class Scripted:
         self.tasks.append(task)
         return self.answer(task)
 
+    def close(self) -> None:
+        pass
+
 
 def says(
     text: str,

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from blake3 import blake3
 import ledger
 from ledger import ContentError, FormatError, Ledger, RecordError
 from ledger.errors import SessionError
-from ledger.session import history
+from ledger.session import environment, history
 from tests.helpers.places import Place
 from tests.session.lab import NAME, Prices, answer, ask, bodies, do, entries, types
 
@@ -132,6 +133,30 @@ def test_the_environment_tells_versions_and_no_secrets(
     assert "7391" not in text
     assert str(Path.home()) not in text
     assert os.uname().nodename not in found["platform"].values()
+
+
+def test_packages_have_the_hashes_of_their_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SHA-256 of RECORD by name, read once while it stays as it is, if there is one."""
+    for name, record in (("One", b"one.py,sha256=x,1\r\n"), ("two", None)):
+        folder = tmp_path / f"{name}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        if record is not None:
+            (folder / "RECORD").write_bytes(record)
+    found = list(metadata.distributions(path=[str(tmp_path)]))
+    monkeypatch.setattr(metadata, "distributions", lambda: iter(found))
+    described = environment.describe()
+    assert described["packages"] == {"one": "1.0", "two": "1.0"}
+    digest = hashlib.sha256(b"one.py,sha256=x,1\r\n").hexdigest()
+    assert described["package_hashes"] == {"one": f"sha256:{digest}"}
+    (tmp_path / "One-1.0.dist-info" / "RECORD").write_bytes(b"changed")
+    again = environment.describe()["package_hashes"]["one"]
+    assert again == f"sha256:{hashlib.sha256(b'changed').hexdigest()}"
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", lambda self: pytest.fail("read again"))
+        assert environment.describe()["package_hashes"]["one"] == again
 
 
 def test_git_is_asked_and_never_needed(

@@ -40,6 +40,9 @@ class Embedded:
                 "model_unavailable", f"the embedded model is {self._model.name}, not {task.model}"
             )
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def run(self, task: Task) -> Result:
         """Answer the recorded request."""
         try:

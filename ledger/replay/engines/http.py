@@ -11,10 +11,11 @@ byte sent to the last one received.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import os
-import time
+from contextlib import ExitStack
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -86,7 +87,8 @@ class _Asking:
     def __init__(self, resources: Resources) -> None:
         self._endpoint = resources.endpoint
         self._timeout_s = resources.timeout_s
-        self._client: Any = None
+        self._stack = ExitStack()
+        self._held: tuple[Any, Any] | None = None
 
     def check(self, task: Task) -> None:
         """Refuse without an endpoint to ask."""
@@ -109,6 +111,11 @@ class _Asking:
             environment=environment,
             response=Media(body, media_type),
         )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._held = None
+        self._stack.close()
 
     def _url(self, task: Task) -> str:
         if task.protocol is None or task.path is None:
@@ -136,44 +143,58 @@ class _Asking:
     def _key_header(self, key: str) -> dict[str, str]:
         raise NotImplementedError
 
-    def _http(self) -> Any:
-        if self._client is None:
+    def _http(self) -> tuple[Any, Any]:
+        """A client, and the event loop in a thread of its own in which it lives.
+
+        Only a cancelled task ends at its time whatever the other side does: a timeout of a socket
+        begins anew with each byte that drips in.
+        """
+        if self._held is None:
             try:
                 import httpx2
+                from anyio.from_thread import start_blocking_portal
             except ImportError:
                 raise ReplayError(
                     "model_unavailable",
                     "asking an endpoint needs the package httpx2",
                     hint="pip install 'vif-ledger[capture]'",
                 ) from None
-            self._client = httpx2.Client(
-                follow_redirects=False, trust_env=False, timeout=self._timeout_s
-            )
-        return self._client
+            portal = self._stack.enter_context(start_blocking_portal())
+            client = httpx2.AsyncClient(follow_redirects=False, trust_env=False, timeout=None)
+            self._stack.callback(portal.call, client.aclose)
+            self._held = portal, client
+        return self._held
 
     def _ask(self, url: str, headers: dict[str, str], data: bytes) -> tuple[int, str, bytes]:
         import httpx2
 
-        client, end = self._http(), time.monotonic() + self._timeout_s
-        body = bytearray()
-        try:
-            with client.stream("POST", url, headers=headers, content=data) as response:
-                for piece in response.iter_bytes(1 << 16):
+        portal, client = self._http()
+
+        async def ask() -> tuple[int, str, bytes]:
+            body = bytearray()
+            async with (
+                asyncio.timeout(self._timeout_s),
+                client.stream("POST", url, headers=headers, content=data) as response,
+            ):
+                async for piece in response.aiter_bytes():
                     body += piece
                     if len(body) > ANSWER_MAX_BYTES:
                         raise ReplayError(
                             "engine_failed",
                             f"the endpoint answered with more than {ANSWER_MAX_BYTES} bytes",
                         )
-                    if time.monotonic() > end:
-                        raise _too_late(self._timeout_s)
-        except httpx2.TimeoutException:
+            media_type = response.headers.get("content-type", BYTES)
+            return response.status_code, media_type[:256], bytes(body)
+
+        try:
+            found: tuple[int, str, bytes] = portal.call(ask)
+        except TimeoutError:
             raise _too_late(self._timeout_s) from None
         except httpx2.HTTPError as error:
             raise ReplayError(
                 "engine_failed", f"no answer from the endpoint: {type(error).__name__}"
             ) from None
-        return response.status_code, response.headers.get("content-type", BYTES)[:256], bytes(body)
+        return found
 
 
 def _too_late(seconds: float) -> ReplayError:

@@ -42,6 +42,9 @@ class Step:
                 hint="--step NAME=module:function, or Resources(steps=…)",
             )
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def run(self, task: Task) -> Result:
         """Call the function with the recorded arguments."""
         function = inspect.unwrap(self._steps[str(task.tool)])
@@ -62,7 +65,8 @@ def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     given: list[Any] = []
     named: dict[str, Any] = {}
     left = dict(arguments)
-    for name, parameter in inspect.signature(function).parameters.items():
+    parameters = inspect.signature(function).parameters
+    for name, parameter in parameters.items():
         if name not in left:
             continue
         value = left.pop(name)
@@ -74,7 +78,9 @@ def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
             given.append(value)
         else:
             named[name] = value
-    if left:
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        named |= left
+    elif left:
         raise ReplayError("engine_failed", f"the function has no parameter {min(left)}"[:300])
     result = function(*given, **named)
     return asyncio.run(_awaited(result)) if inspect.isawaitable(result) else result
