@@ -28,8 +28,8 @@ def show_report(report: Report) -> None:
     """Print a report: what came out, how far, where it parts, in what, and why not."""
     witnesses = report.witnesses
     said, tone, more = headline(report)
-    again = f"{counted(len(witnesses), 'operation')}, run {report.runs:,} times again: "
-    output.say(again, (said, _TONES[tone]), more)
+    runs = f"{counted(report.runs, 'run')} of {counted(len(witnesses), 'operation')}: "
+    output.say(runs, (said, _TONES[tone]), more)
     _levels(report)
     parting = sorted((one for one in witnesses if one.parted), key=lambda x: x.verdict != "differs")
     _parting(parting)
@@ -127,7 +127,7 @@ def _side(side: Side | None, *, skipped: bool) -> Iterator[output.Part]:
 def _environments(report: Report) -> None:
     rows = report.environments()
     names = {row.digest: row.name for row in rows}
-    if not any(row.digest for row in rows):
+    if not report.answered or not any(row.digest for row in rows):
         return
     _title("environments")
     head = pad("", 11) + pad("FINGERPRINT", _NAME_COLUMNS + 2) + f"{'RUNS':>7}  "
@@ -175,7 +175,7 @@ def _fingerprint(row: EnvironmentRow) -> str:
 def _rest(report: Report) -> None:
     if report.reasons:
         _title("why runs did not reach what was wanted")
-        for reason, runs in sorted(report.reasons.items(), key=lambda one: (-one[1], one[0])):
+        for reason, runs in report.failures():
             output.say(f"{runs:>6,}  ", (pad(reason, 22), "yellow"), (REASON_WORDS[reason], "dim"))
     rows = [("confidence", _spread(report.confidence)), ("logprobs", _spread(report.logprobs))]
     if any(value for _, value in rows):

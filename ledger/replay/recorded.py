@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator
 from ledger.errors import ContentError, LogError
 from ledger.formats.content import ContentRef
 from ledger.formats.payload import Parent
+from ledger.model import from_body
 from ledger.reader import Reader
 from ledger.replay.report_inputs import Contents, Run, Subject, of_parent, of_witness
 
@@ -35,7 +36,9 @@ def recorded_runs(
             subject = known[parent.leaf_hash] = _subject(log, parent)
         of = entry.payload.session if subject.index is None else subject.session
         if session is None or of == session:
-            yield Run(subject, entry.payload.body, entry.cose.kid, entry.index)
+            body = entry.payload.body
+            from_body("replay", body)
+            yield Run(subject, body, entry.cose.kid, entry.index)
 
 
 def _subject(log: Reader, parent: Parent) -> Subject:

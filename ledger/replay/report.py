@@ -135,6 +135,10 @@ class Report:
         """Their indices, of those in this ledger."""
         return [one.subject.index for one in self.differ if one.subject.index is not None]
 
+    def failures(self) -> list[tuple[str, int]]:
+        """Reasons for which runs did not reach what was wanted, the most frequent first."""
+        return sorted(self.reasons.items(), key=lambda one: (-one[1], one[0]))
+
     def turns(self) -> list[Turn]:
         """Levels that match in some environments and differ in others, level by level."""
         found: dict[tuple[int, tuple[bytes, ...], tuple[bytes, ...]], list[WitnessReport]] = {}
