@@ -32,6 +32,7 @@ from ledger.formats.payload import CROSS_MODEL_TYPES
 from ledger.model.replay import LEVELS, Level
 from ledger.replay import Replay, replay_operation
 from ledger.replay import replay as run_again
+from ledger.replay.packages import PackageSource
 from ledger.replay.replaying import ReplayOptions
 
 __all__ = ["replay"]
@@ -117,8 +118,6 @@ def replay(
             "progress": tick,
         }
         if package is not None:
-            from ledger.replay.packages import PackageSource
-
             with PackageSource(package) as source:
                 options["source"] = source
                 made = run_again(log, statements or (), session=session, **options)
