@@ -132,7 +132,7 @@ class Report:
 
     @property
     def nondeterministic(self) -> list[int]:
-        """Their indices, of those in this ledger."""
+        """Their indices, as far as they are known."""
         return [one.subject.index for one in self.differ if one.subject.index is not None]
 
     def failures(self) -> list[tuple[str, int]]:

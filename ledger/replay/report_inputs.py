@@ -41,7 +41,7 @@ class Subject:
 
     @property
     def order(self) -> tuple[bool, int, bytes, str, bytes]:
-        """Those of this ledger by index, then those of others."""
+        """By index; those of which it is not known last."""
         return self.index is None, self.index or 0, self.ledger or b"", self.id, self.leaf_hash
 
     @property
@@ -62,8 +62,10 @@ class Run:
     """Where it is recorded, or which it was."""
 
 
-def of_witness(index: int, leaf_hash: bytes, payload: Payload) -> Subject:
-    """Return the facts of a witness."""
+def of_witness(
+    index: int, leaf_hash: bytes, payload: Payload, ledger: bytes | None = None
+) -> Subject:
+    """Return the facts of a witness; `ledger` is the identity of another one that it is in."""
     body = payload.body
     output = body["output"].get("output_hash")
     said = body.get("replay", {}).get("environment")
@@ -78,6 +80,7 @@ def of_witness(index: int, leaf_hash: bytes, payload: Payload) -> Subject:
         leaf_hash,
         payload.id,
         index,
+        ledger,
         session=payload.session,
         model=body["model"]["model_id"],
         operation=body["operation"],

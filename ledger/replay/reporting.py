@@ -39,8 +39,10 @@ def determinism(
     """
     options.setdefault("runs", RUNS)
     made = replay(log, names, session=session, **options)
-    held = _Held(log, options.get("source"))
-    return gather(_runs(made, held), Contents(held.read))
+    source = options.get("source")
+    held = _Held(log, source)
+    elsewhere = None if source is None or source.genesis == log.genesis else source.genesis
+    return gather(_runs(made, held, elsewhere), Contents(held.read))
 
 
 def recorded_determinism(
@@ -105,12 +107,12 @@ class _Held:
         return None
 
 
-def _runs(made: Iterable[Replay], held: _Held) -> Iterator[Run]:
+def _runs(made: Iterable[Replay], held: _Held, elsewhere: bytes | None) -> Iterator[Run]:
     for place, ran in enumerate(made):
         held.hold(ran)
         witness = ran.witness
         yield Run(
-            of_witness(witness.index, witness.leaf_hash, witness.payload),
+            of_witness(witness.index, witness.leaf_hash, witness.payload, elsewhere),
             to_body(ran.body),
             place=place,
         )

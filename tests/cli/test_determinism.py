@@ -144,6 +144,22 @@ def test_steps_are_run(
     assert again.code == ran.code
 
 
+def test_operations_of_a_package(vif: Vif, runs: Ledger) -> None:
+    """A reviewer runs what is in a package and records it in a ledger of their own."""
+    assert vif("export", RUNS, "package", "--replay").code == 0
+    assert vif("init", "review.vif", "--origin", "example.org/review").code == 0
+    ran = vif("determinism", "review.vif", "--package", "package", "--engine", "nowhere", "--json")
+    assert (ran.code, ran.json["runs"]) == (1, 9)
+    assert {one["ledger"] for one in ran.json["results"]} == {runs.genesis.hex()}
+    assert [one["index"] for one in ran.json["results"]] == [1, 2, 3]
+    again = vif("determinism", "review.vif", "--recorded", "--json").json
+    assert (again["runs"], again["levels"]) == (9, ran.json["levels"])
+    assert {one["ledger"] for one in again["results"]} == {runs.genesis.hex()}
+    identifier = runs.get(2).id
+    one = vif("determinism", "review.vif", identifier, "--recorded", "--json").json
+    assert [found["id"] for found in one["results"]] == [identifier]
+
+
 def test_runs_that_find_no_engine(vif: Vif, runs: Ledger) -> None:
     ran = vif("determinism", RUNS, 1, "--no-record", "--engine", "nowhere")
     assert ran.code == 1

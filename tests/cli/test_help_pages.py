@@ -35,8 +35,11 @@ def commands(
 
 
 COMMANDS = dict(commands())
-RUN_ELSEWHERE = {("demo",), ("proxy",)} | {path for path in COMMANDS if path[0] == "session"}
-"""Their examples need a provider or a session: see tests/demo and test_session_commands.py."""
+RUN_ELSEWHERE = {("demo",), ("proxy",), ("determinism",)} | {
+    path for path in COMMANDS if path[0] == "session"
+}
+"""Their examples need a provider, weights or a session: see tests/demo, test_determinism.py and
+test_session_commands.py."""
 
 
 def examples(command: Any) -> list[str]:
