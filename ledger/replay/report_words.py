@@ -54,7 +54,7 @@ REASON_WORDS: Final[dict[str, str]] = {
     "not_recorded": "the witness does not say what was asked",
     "engine_failed": "it was run and did not answer",
     "output_differs": "a level up to the wanted one differs",
-    "environment_differs": "a level up to the wanted one differs, in an environment that is another one",
+    "environment_differs": "a level up to the wanted one differs, in another environment",
     "not_observable": "the wanted level could not be observed",
 }
 """Why a run did not reach what was wanted (specs/13 section 7)."""
