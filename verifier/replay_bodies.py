@@ -169,6 +169,16 @@ def _stage_rule(m: Any) -> None:
     iff("level" in m, m["replays"] > 0, "level")
 
 
+def _operation_rule(m: Any) -> None:
+    span(m)
+    stages = m["stages"]
+    if len({(one["stage"], one["label"]) for one in stages}) != len(stages):
+        raise BadValue("two stages of one type and label")
+    ran = all(one["succeeded"] == one["replays"] for one in stages)
+    if m["success"] != (ran and all(one["passed"] for one in m["checks"])):
+        raise BadValue("success does not follow from stages and checks")
+
+
 _level, _reached, _state = one_of(*LEVELS), one_of(NONE, *LEVELS), one_of(*STATES)
 _digests: dict[str, Check] = dict.fromkeys(
     ("output", "observation", "environment", "request", "response"), digest
@@ -229,7 +239,7 @@ REPLAY_BODIES: dict[str, Check] = {
             "message": prose,
             **_SPAN,
         },
-        rule=span,
+        rule=_operation_rule,
     ),
 }
 """Type -> check of its body; each raises BadValue (`body_invalid`)."""

@@ -34,15 +34,16 @@ def attach(
     """Attach the package of somebody who ran a package again.
 
     Copies REPLAYS into attachments/ of PACKAGE. It is evidence beside it: neither
-    manifests nor seal cover it, and vif-verify checks it by itself and against
-    the records that were replayed. A zip takes no attachments: give both to
-    vif-verify with --beside.
+    manifests nor seal cover it; the verifier checks it by itself and against the
+    records that were replayed. A zip takes no attachments: verify both together,
+    with --beside.
 
     Examples:
       vif attach package/ review.zip
       vif attach package/ review.zip --name second-opinion.zip
 
-    With --json: attachment, genesis (of the ledger that did it), replays, succeeded.
+    With --json: attachment, genesis (of the ledger that did it), replays,
+    succeeded.
     """
     made = attach_package(package, replays, name)
     if as_json:

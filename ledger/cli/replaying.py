@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import os
+import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -134,10 +134,8 @@ def _function(text: str) -> Callable[..., Any]:
     if here not in sys.path and os.curdir not in sys.path:
         sys.path.insert(0, here)
     try:
-        found: Any = importlib.import_module(module)
-        for name in path.split("."):
-            found = getattr(found, name)
-    except (ImportError, AttributeError) as error:
+        found = pkgutil.resolve_name(text)
+    except (ImportError, AttributeError, ValueError) as error:
         bad_call(f"--step: {error}")
     if not callable(found):
         bad_call(f"--step: {text} is no function")

@@ -5,7 +5,7 @@
 >>> two = Seen(output=Media(b"forty-four", "text/plain"))
 >>> found = compare(one, two)
 >>> found.levels["text"], found.first_character
-('differs', 7)
+('differs', 6)
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ class Shop:
     def witness(self, name: str, parents: list[int] | None = None, **groups: Any) -> int:
         """Add a witness; groups are put into those that the builder makes."""
         body = build.witness()
-        body["data"]["prompt_hash"] = self.ref(b"prompt of " + name.encode())
+        if "data" not in groups:
+            body["data"]["prompt_hash"] = self.ref(b"prompt of " + name.encode())
         for key, value in groups.items():
             body[key] = body.get(key, {}) | value if isinstance(value, dict) else value
         self.at[name] = self.ledger.add("witness", body, session="run-1", parents=parents)

@@ -185,7 +185,7 @@ def test_a_digest_cannot_be_a_path(tmp_path: Path, change: Line) -> None:
     ids=str,
 )
 def test_a_line_has_its_form(tmp_path: Path, change: Line) -> None:
-    rows, s = sealed(tmp_path, lambda plan: bent(plan, lambda lines: lines[0].update(change)))
+    rows, _ = sealed(tmp_path, lambda plan: bent(plan, lambda lines: lines[0].update(change)))
     assert ("plan_invalid", None, PLAN) in rows
     assert {row[0] for row in rows} == {"plan_invalid", "plan_incomplete"}
 
@@ -215,7 +215,7 @@ def test_a_plan_has_its_form(tmp_path: Path, lie: Callable[[bytes], bytes]) -> N
 
 
 def test_lines_out_of_order(tmp_path: Path) -> None:
-    rows, s = sealed(tmp_path, lambda plan: bent(plan, lambda lines: lines.reverse()))
+    rows, _ = sealed(tmp_path, lambda plan: bent(plan, lambda lines: lines.reverse()))
     assert {row[0] for row in rows} == {"plan_invalid", "plan_incomplete"}
     assert len(rows) == 18
 

@@ -98,7 +98,8 @@ class Asked:
     def vector(self, index: int) -> list[float]:
         """Return an embedding; its first number is the serial number."""
         seed = hashlib.shake_256(self._drawn(index))
-        return [float(self.said_serial), *((byte - 128) / 128 for byte in seed.digest(DIMENSIONS - 1))]
+        drawn = ((byte - 128) / 128 for byte in seed.digest(DIMENSIONS - 1))
+        return [float(self.said_serial), *drawn]
 
     def packed(self, index: int) -> str:
         """Return an embedding as the SDK asks for it: base64 of little-endian 32-bit floats."""
