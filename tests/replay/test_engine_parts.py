@@ -148,7 +148,17 @@ def test_parameters_are_those_of_the_witness() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"presence_penalty": 1.0}, {"stop": [""]}, {"stop": [7]}, {"date": "today"}], ids=str
+    "other",
+    [
+        {"presence_penalty": 1.0},
+        {"stop": [""]},
+        {"stop": [7]},
+        {"stop": 7},
+        {"stop": None},
+        {"date": 7},
+        {"date": "today"},
+    ],
+    ids=str,
 )
 def test_parameters_that_would_be_ignored_are_refused(other: dict[str, Any]) -> None:
     refusal("model_unavailable", Parameters.of, task(other_params=other))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ import pytest
 from ledger import Ledger
 from ledger.errors import ReplayError
 from ledger.formats.content import from_cbor
-from ledger.replay import Replay
+from ledger.replay import Replay, replay
 from ledger.replay.weights import weights_digest
 from tests.helpers.places import Place
 from tests.replay import tiny
+from tests.replay.lab import called
 from tools.tiny_models import PROMPT, transformers_folder
 
 for _name in ("torch", "transformers", "safetensors", "tokenizers"):
@@ -182,6 +185,33 @@ def test_fewer_tokens_are_the_beginning_of_more(log: Ledger, model: Path) -> Non
     )
     assert many.token_ids[:5] == few.token_ids
     assert many.logprobs[:5] == few.logprobs
+
+
+def test_weights_that_change_while_they_are_loaded_are_refused(
+    log: Ledger, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was hashed is what runs."""
+    copy = Path(shutil.copytree(model, tmp_path / "copy"))
+
+    @contextlib.contextmanager
+    def meddling(library: object) -> Iterator[None]:
+        yield
+        (copy / "model.safetensors").touch()
+
+    monkeypatch.setattr("ledger.replay.engines.transformers.quiet", meddling)
+    with pytest.raises(ReplayError) as refused:
+        tiny.done(log, ENGINE, copy)
+    assert refused.value.code == "weights_mismatch"
+
+
+def test_a_call_to_a_provider_can_be_tried_on_weights_at_hand(log: Ledger, model: Path) -> None:
+    """Its messages go through the template; that the words differ is what comes out."""
+    identifier = called(log, "who did it", "Somebody.", max_tokens=8, seed=3)
+    (ran,) = replay(log, [identifier], engine=ENGINE, resources=tiny.at_hand(model))
+    assert ran.body.engine == ENGINE
+    assert ran.body.replayed is not None, ran.body.message
+    assert levels(ran)["text"] == "differs"
+    assert ran.body.reason == "output_differs"
 
 
 # Prompts and parameters

@@ -57,9 +57,11 @@ class Parameters:
         unknown = sorted({*given} - _KNOWN) + sorted({*other} - _IDLE - {*_STOP, "date"})
         if unknown:
             raise _refused(task, f"does not know the parameter {unknown[0]}")
-        stop = next((other[name] for name in _STOP if name in other), ())
-        stop = (stop,) if isinstance(stop, str) else tuple(stop)
-        if not all(isinstance(text, str) and text for text in stop):
+        stop = next((other[name] for name in _STOP if other.get(name) is not None), ())
+        stop = [stop] if isinstance(stop, str) else stop
+        if not isinstance(stop, list | tuple) or not all(
+            isinstance(text, str) and text for text in stop
+        ):
             raise _refused(task, "takes texts as stop")
         try:
             today = date.fromisoformat(other["date"]) if "date" in other else None
@@ -71,7 +73,7 @@ class Parameters:
             given.get("top_p", 1.0),
             given.get("top_k", 0),
             given.get("max_tokens", MAX_TOKENS),
-            stop,
+            tuple(stop),
             today,
         )
 
