@@ -154,7 +154,6 @@ def test_parameters_are_those_of_the_witness() -> None:
         {"stop": [""]},
         {"stop": [7]},
         {"stop": 7},
-        {"stop": None},
         {"date": 7},
         {"date": "today"},
     ],

@@ -211,7 +211,7 @@ def test_a_call_to_a_provider_can_be_tried_on_weights_at_hand(log: Ledger, model
     assert ran.body.engine == ENGINE
     assert ran.body.replayed is not None, ran.body.message
     assert levels(ran)["text"] == "differs"
-    assert ran.body.reason == "output_differs"
+    assert ran.body.reason == "environment_differs"
 
 
 # Prompts and parameters
