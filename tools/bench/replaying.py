@@ -11,10 +11,10 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from blake3 import blake3
 
@@ -32,6 +32,7 @@ from tools.bench import floors
 from tools.tiny_models import PROMPT, transformers_folder
 
 TOKENS = 64
+ROUNDS = 9
 RACY_SECONDS = 2.1
 
 
@@ -92,7 +93,7 @@ def _embedded(log: Ledger, place: Path, operations: int) -> Replayed:
     model: DemoModel = engine._model
     prompts = [f"{number}. What does a ledger say about the past?" for number in range(operations)]
     parameters = Parameters(max_tokens=TOKENS, seed=1)
-    ids, answers = [], []
+    ids = []
     for prompt in prompts:
         request = {
             "model": model.name,
@@ -102,18 +103,18 @@ def _embedded(log: Ledger, place: Path, operations: int) -> Replayed:
         }
         raw = Media(json.dumps(request).encode(), JSON)
         task = Task("embedded", "chat", model.name, raw, protocol="chat")
-        answers.append(engine.run(task))
+        answer = engine.run(task)
         witness = log.record(
             model=model.name,
             system_fingerprint=model.fingerprint,
             prompt=request["messages"],  # type: ignore[arg-type]
             request=raw,
-            response=answers[-1].response,
-            output=answers[-1].output,
+            response=answer.response,
+            output=answer.output,
         )
         ids.append(witness.id)
-    bare = _each(prompts, lambda prompt: model.generate(prompt, parameters))
-    return _row("embedded", log, place, ids, bare, Resources(), engine)
+    runs = [partial(model.generate, prompt, parameters) for prompt in prompts]
+    return _row("embedded", log, place, ids, runs, Resources(), engine)
 
 
 def _transformers(log: Ledger, place: Path, operations: int) -> Replayed:
@@ -148,8 +149,8 @@ def _transformers(log: Ledger, place: Path, operations: int) -> Replayed:
         for seed in range(operations)
     ]
     engine.check(tasks[0])
-    bare = _each(tasks, engine.run)
-    return _row("transformers", log, place, ids, bare, at_hand, engine)
+    runs = [partial(engine.run, task) for task in tasks]
+    return _row("transformers", log, place, ids, runs, at_hand, engine)
 
 
 def _row(
@@ -157,12 +158,14 @@ def _row(
     log: Ledger,
     place: Path,
     ids: list[str],
-    bare_ms: float,
+    runs: Sequence[Callable[[], object]],
     at_hand: Resources,
     engine: Engine,
 ) -> Replayed:
-    times, sizes = [], []
-    for identifier in ids:
+    """Run and replay each operation in turn, so that other work on the machine falls on both."""
+    bare, times, sizes = [], [], []
+    for identifier, run in zip(ids, runs, strict=True):
+        bare.append(_seconds(run) * 1000)
         began = time.perf_counter()
         (ran,) = replay(log, [identifier], resources=at_hand, engine=engine, wanted="bits")
         times.append((time.perf_counter() - began) * 1000)
@@ -171,17 +174,14 @@ def _row(
         sizes.append(len(log.get(ran.receipt.index).statement))
     size = round(statistics.mean(sizes))
     commit = floors.committing(place, size, 1, 100) * 1000
-    return Replayed(what, len(ids), bare_ms, statistics.median(times), commit, size)
+    median = statistics.median
+    return Replayed(what, len(ids), median(bare), median(times), commit, size)
 
 
-def _each(inputs: list[Any], call: Callable[[Any], object]) -> float:
-    """Median milliseconds of a call."""
-    times = []
-    for one in inputs:
-        began = time.perf_counter()
-        call(one)
-        times.append((time.perf_counter() - began) * 1000)
-    return statistics.median(times)
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
 
 
 def _hashed(place: Path, size_bytes: int) -> Hashed:
@@ -190,11 +190,16 @@ def _hashed(place: Path, size_bytes: int) -> Hashed:
     with file.open("wb") as opened:
         for _ in range(size_bytes // len(piece)):
             opened.write(piece)
-    bare = floors.seconds_each(
-        lambda: blake3(max_threads=blake3.AUTO).update_mmap(file).digest(), 1
-    )
-    hashed = floors.seconds_each(lambda: weights_digest(file, cache=None), 1)
+    bare, hashed = [], []
+    for _ in range(ROUNDS):
+        bare.append(_seconds(partial(_bare, file)))
+        hashed.append(_seconds(partial(weights_digest, file, cache=None)))
     time.sleep(RACY_SECONDS)  # a file just written is not remembered
     weights_digest(file, cache=cache)
     again = floors.seconds_each(lambda: weights_digest(file, cache=cache), 10)
-    return Hashed(size_bytes, size_bytes / bare, size_bytes / hashed, again * 1000)
+    rates = [size_bytes / statistics.median(times) for times in (bare, hashed)]
+    return Hashed(size_bytes, rates[0], rates[1], again * 1000)
+
+
+def _bare(file: Path) -> bytes:
+    return blake3(max_threads=blake3.AUTO).update_mmap(file).digest()
