@@ -97,9 +97,9 @@ def _claims() -> Iterator[Case]:
         yield _case(f"denied_{name}", f"the same at every level, but said to differ: {name}",
                     local(LOCAL, claim=(LOCAL, after)))  # fmt: skip
     text = OTHERS["output"][1]
-    yield _case("claim_text", "the text is said to be the same, all else as it is",
+    yield _case("claim_text_alone", "the text is said to be the same, all else as it is",
                 local(text, claim=(LOCAL, replace(text, output=LOCAL.output))))  # fmt: skip
-    yield _case("claim_tokens", "tokens are said to be the same, all else as it is",
+    yield _case("claim_tokens_alone", "tokens are said to be the same, all else as it is",
                 local(OTHERS["tokens"][1],
                       claim=(LOCAL, replace(OTHERS["tokens"][1], ids=LOCAL.ids))))  # fmt: skip
     yield _case("claim_fewer", "as many log-probabilities, it is said",
