@@ -19,6 +19,7 @@ ANSWER_MAX_BYTES = 268435456
 
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 NAMES_OF_AN_ANSWER = ("id", "created", "created_at", "completed_at")
+_KEPT_MAX = 1 << 20
 _THINKING = ("thinking", "redacted_thinking")
 
 Parts = Callable[[], Iterator[Value]]
@@ -43,7 +44,10 @@ def read_answer(protocol: str, body: bytes) -> Answer:
     if len(body) > ANSWER_MAX_BYTES:
         return Answer()
     if is_stream(body):
-        return _stream(protocol, lambda: _parts(body))
+        if len(body) > _KEPT_MAX:
+            return _stream(protocol, lambda: _parts(body))
+        kept = [*_parts(body)]
+        return _stream(protocol, lambda: iter(kept))
     whole = _object(body)
     if whole is None:
         return Answer()
