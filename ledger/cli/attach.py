@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -64,4 +65,5 @@ def attach(
     )
     output.say()
     output.say("To check both, pin the ledger that did it, too:")
-    output.say("  ", (f"vif-verify {package} --trust … --trust {made.genesis.hex()}", "cyan"))
+    verify = f"vif-verify {shlex.quote(str(package))} --trust … --trust {made.genesis.hex()}"
+    output.say("  ", (verify, "cyan"))
