@@ -36,14 +36,15 @@ def attach(
 
     Copies REPLAYS into attachments/ of PACKAGE. It is evidence beside it: neither
     manifests nor seal cover it, and vif-verify checks it by itself and against
-    the records that were replayed. A zip takes no attachments: give both to
-    vif-verify with --beside.
+    the records that were replayed. A zip takes no attachments; there,
+    --beside of vif-verify does the same.
 
     Examples:
       vif attach package/ review.zip
       vif attach package/ review.zip --name second-opinion.zip
 
-    With --json: attachment, genesis (of the ledger that did it), replays, succeeded.
+    With --json: attachment, genesis (of the ledger that did it), replays,
+    succeeded.
     """
     made = attach_package(package, replays, name)
     if as_json:
@@ -56,10 +57,11 @@ def attach(
             }
         )
         return
+    replays_said = f"{made.replays:,} replay{'' if made.replays == 1 else 's'} of this ledger"
     output.facts(
         [
             ("attached", [(str(made.path), "bold")]),
-            ("", f"{made.replays:,} replays of this ledger, {made.succeeded:,} with success"),
+            ("", f"{replays_said}, {made.succeeded:,} with success"),
             ("genesis", made.genesis.hex()),
         ]
     )

@@ -11,6 +11,7 @@ from ledger import Ledger
 from ledger.capture.exchange import Response
 from ledger.formats.content import from_cbor
 from ledger.formats.observation import Observation, Raw
+from ledger.formats.payload import Parent
 from tests.export.lab import Lab
 from tests.session.lab import NAME, Prices, answer, ask, do
 from tools.vectors import replay_lab
@@ -68,9 +69,6 @@ def tell(log: Ledger) -> dict[str, int]:
     return found
 
 
-GONE = (("output",), ("local", "replay", "observation"), ("mine", "data", "prompt_hash"))
-
-
 def erase(log: Ledger, index: int, *names: str) -> None:
     """Erase a content that a witness names."""
     value: Any = log.get(index).payload.body
@@ -86,7 +84,7 @@ def review(folder: Path, log: Ledger, *indices: int) -> Lab:
     with made.open() as other:
         for index in indices:
             entry = log.get(index)
-            parent = {"id": entry.id, "leaf_hash": entry.leaf_hash, "ledger": log.genesis}
+            parent = Parent(entry.id, entry.leaf_hash, log.genesis)
             other.append("replay", replay_lab.archived(), parents=[parent])
         other.record(model="m", prompt="p")
     return made
