@@ -41,7 +41,7 @@ def attach(
 
     Examples:
       vif attach package/ review.zip
-      vif attach package/ review.zip --name second-opinion.zip
+      vif attach package/ other/review.zip --name second-opinion.zip
 
     With --json: attachment, genesis (of the ledger that did it), replays,
     succeeded.

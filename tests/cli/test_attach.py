@@ -72,6 +72,9 @@ def test_replays_are_attached(vif: Vif, told: dict[str, int], tmp_path: Path) ->
     assert (ran.code, ran.err) == (0, "")
     assert "1 replay of this ledger, 1 with success" in ran.out
     assert f"--trust {other.made.genesis.hex()}" in ran.out
+    again = vif("attach", "package", "review.zip", "--json")
+    assert (again.code, again.error["code"]) == (2, "export_exists")
+    Path("package/attachments/review.zip").unlink()
     said = vif("attach", "package", "review.zip", "--name", "second.zip", "--json").json
     assert said == {
         "attachment": "package/attachments/second.zip",
@@ -79,8 +82,6 @@ def test_replays_are_attached(vif: Vif, told: dict[str, int], tmp_path: Path) ->
         "replays": 1,
         "succeeded": 1,
     }
-    again = vif("attach", "package", "review.zip", "--json")
-    assert (again.code, again.error["code"]) == (2, "export_exists")
     into_zip = vif("attach", "package.zip", "review.zip", "--json")
     assert (into_zip.code, into_zip.error["code"]) == (2, "attach_refused")
     assert "--beside" in into_zip.error["hint"]

@@ -103,10 +103,10 @@ def prepare(path: tuple[str, ...], vif: Vif) -> dict[str, str]:
         assert vif("export", "runs.vif", "package").code == 0
     if path == ("attach",):
         assert vif("export", "runs.vif", "package").code == 0
-        with ledger.open("runs.vif", read_only=True) as log:
-            review(Path("other"), log, 2)
-        target = ["other/lab.vif", "review.zip", "--keys", "other/keys"]
-        assert vif("export", *target).code == 0
+        for name, target in (("one", "review.zip"), ("other", "other/review.zip")):
+            with ledger.open("runs.vif", read_only=True) as log:
+                review(Path(name), log, 2)
+            assert vif("export", f"{name}/lab.vif", target, "--keys", f"{name}/keys").code == 0
     if path == ("operation",):
         with ledger.open("runs.vif", session="lab") as log:
             return {"runs.vif 27": f"runs.vif {Story(log).tell().stages[0].index}"}
