@@ -30,6 +30,7 @@ from tools.vectors import (  # noqa: E402 - the repository has to be on the path
     pages,
     proofs,
     replay_bodies,
+    replay_packages,
     session_bodies,
     session_folders,
     session_packages,
@@ -53,6 +54,7 @@ FAMILIES = (
     session_packages,
     session_folders,
     operation_packages,
+    replay_packages,
 )
 
 

@@ -16,6 +16,7 @@ from tests.helpers.auditor import Auditor
 from tests.helpers.damage import ODD_VALUES, damage_value, places, randomness
 from tests.helpers.outcome import Outcome, outcome
 from tests.helpers.quick import runs
+from tests.replay_strategies import replay_bodies
 from tests.strategies import bodies, witnesses
 from tools.vectors import lab
 from verifier import cbor as their_cbor
@@ -35,9 +36,8 @@ def ledger_body(kind: str, data: bytes) -> Any:
     body = cbor.decode(data)
     made = model.from_body(kind, body)
     assert model.to_body(made) == body
-    if (
-        kind in payload.CROSS_MODEL_TYPES
-    ):  # whose numbers of parents no statement may be able to have
+    if kind in payload.CROSS_MODEL_TYPES | payload.REPLAY_TYPES:
+        # no statement may be able to have so many parents
         model.check_parents(made, parents_of(kind, body))
     return True
 
@@ -75,6 +75,8 @@ def parents_of(kind: str, body: dict[str, Any]) -> int:
     """How many parents a statement needs for its body to be all that is judged."""
     if kind in payload.CROSS_MODEL_TYPES:
         return parts_of(kind, body)
+    if kind == "replay_operation":
+        return replays_of(body)
     counted = {"session_open": "run", "intent": "attempt", "reuse": "calls"}.get(kind)
     if counted is None:
         return 1
@@ -95,6 +97,14 @@ def parts_of(kind: str, body: dict[str, Any]) -> int:
     return min(256, count + (kind == "cross_model"))
 
 
+def replays_of(body: dict[str, Any]) -> int:
+    """The same of a replay_operation: the combination, and its replays."""
+    stages = body.get("stages")
+    maps = [one for one in stages if type(one) is dict] if type(stages) is list else []
+    counts = [one.get("replays") for one in maps]
+    return min(256, 1 + sum(max(0, one) for one in counts if type(one) is int))
+
+
 def both_bodies(kind: str, body: Any) -> Outcome | None:
     """Let both programs judge a body; fail where they differ."""
     data = outcome(cbor.encode, body)
@@ -106,7 +116,7 @@ def both_bodies(kind: str, body: Any) -> Outcome | None:
 
 
 @runs(100)
-@given(bodies() | cross_bodies)
+@given(bodies() | cross_bodies | replay_bodies)
 def test_valid_bodies_are_accepted_by_both(made: tuple[str, model.Body]) -> None:
     """What the ledger lets a producer record, an auditor's program accepts."""
     kind, body = made
@@ -116,7 +126,7 @@ def test_valid_bodies_are_accepted_by_both(made: tuple[str, model.Body]) -> None
 
 
 @runs(150)
-@given(bodies() | cross_bodies, randomness)
+@given(bodies() | cross_bodies | replay_bodies, randomness)
 def test_damaged_bodies_are_judged_alike(made: tuple[str, model.Body], rng: Random) -> None:
     """A field dropped, added, retyped or out of range gets one code from both programs."""
     plain = model.to_body(made[1])

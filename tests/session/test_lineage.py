@@ -367,10 +367,35 @@ def test_more_is_said_about_the_operations_of_a_block(log: Ledger) -> None:
         assert again.witnesses == outer.witnesses[:1]
 
 
+def test_what_a_prompt_was_made_from_is_said_once_for_a_block(log: Ledger) -> None:
+    """Template, variables and texts of the parts are archived with every call of the block."""
+    with (
+        log.session(NAME) as session,
+        session.about(
+            prompt_template="{{atoms}} {{name}}?",
+            prompt_variables={"name": "Ada"},
+            context_snapshot={"atoms": {"x": "six"}},
+            context_atom_ids=["x"],
+        ),
+    ):
+        do(session, ask("a"))
+        session.record(model="m", prompt="p", prompt_variables={"name": "Bo"})
+    said = [body["data"] for body in bodies(log, "witness")]
+    assert [log.content(one["prompt_variables"]) for one in said] == [
+        b'{"name":"Ada"}',
+        b'{"name":"Bo"}',
+    ]
+    assert {log.content(one["context_snapshot"]) for one in said} == {b'{"atoms":{"x":"six"}}'}
+
+
 def test_what_is_said_is_checked_before_anything_is_sent(log: Ledger) -> None:
     """And a statement that it would make too large is made without it, cost and all."""
     with log.session(NAME, prices=Prices()) as session:
-        for wrong in ({"context_atom_ids": [""]}, {"domain": "a\n"}):
+        for wrong in (
+            {"context_atom_ids": [""]},
+            {"domain": "a\n"},
+            {"prompt_variables": {"a": 1}},
+        ):
             with pytest.raises(RecordError), session.about(**wrong):  # type: ignore[arg-type]
                 pass
         with pytest.raises(TypeError), session.about(output="x"):  # type: ignore[call-arg]

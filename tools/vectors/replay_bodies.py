@@ -35,6 +35,8 @@ _STAGE_FIELDS: dict[str, tuple[Any, ...]] = {
     "level": (DROP, "", "all", None),
     "note": (1,),
 }
+_NO_DIGESTS: tuple[Any, ...] = (bytes(31), "00" * 32, lab.ref("42"))
+_NO_REFS: tuple[Any, ...] = (digest("42"), {}, "42")
 _COMPARED = ("output_differs", "environment_differs", "not_observable")
 
 
@@ -178,12 +180,12 @@ def _shape() -> Changes:
     digests: Changes = [
         (f"expected.{key}", value)
         for key in ("output", "observation", "environment", "request", "response")
-        for value in (bytes(31), "00" * 32, lab.ref("42"))
+        for value in _NO_DIGESTS
     ]
     refs: Changes = [
         (f"replayed.{key}", value)
         for key in ("output", "observation", "environment", "response")
-        for value in (digest("42"), {}, "42")
+        for value in _NO_REFS
     ]
     return [
         ("version", 2), ("version", 1.0), ("version", True),
