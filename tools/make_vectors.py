@@ -28,6 +28,7 @@ from tools.vectors import (  # noqa: E402 - the repository has to be on the path
     operation_packages,
     packages,
     pages,
+    plan_packages,
     proofs,
     replay_bodies,
     replay_packages,
@@ -55,6 +56,7 @@ FAMILIES = (
     session_folders,
     operation_packages,
     replay_packages,
+    plan_packages,
 )
 
 
