@@ -28,8 +28,10 @@ from tools.vectors import (  # noqa: E402 - the repository has to be on the path
     operation_packages,
     packages,
     pages,
+    plan_packages,
     proofs,
     replay_bodies,
+    replay_packages,
     session_bodies,
     session_folders,
     session_packages,
@@ -53,6 +55,8 @@ FAMILIES = (
     session_packages,
     session_folders,
     operation_packages,
+    replay_packages,
+    plan_packages,
 )
 
 

@@ -91,14 +91,13 @@ class AtHand:
             return None
         return self.statement(package, position)
 
-    def content(self, package: int, ref: dict[str, Any], times: int = 1) -> bytes | None:
+    def content(self, package: int, ref: dict[str, Any]) -> bytes | None:
         """Return a content that a statement of a package names, None if it is not at hand.
 
-        `times` says how much work is done with it. None also for one that is too large, or when
-        there was too much work already.
+        None also for one that is too large, or when too much was looked at already.
         """
         handle = self.shelf.handle(package, ref)
-        return None if handle == NOT_HERE else self.shelf.whole(handle, times)
+        return None if handle == NOT_HERE else self.shelf.whole(handle)
 
     def ledger(self, package: int) -> bytes:
         """Return the genesis of a package, empty if it is not known."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 BEGINNINGS = (b"data:", b"event:", b"id:", b"retry:", b":")
-_LINE = re.compile(rb"([^\r\n]*+)(?:\r\n|\r|\n)")
+_END = re.compile(rb"\r\n|\r|\n")
 
 
 def is_stream(body: bytes) -> bool:
@@ -17,8 +17,9 @@ def is_stream(body: bytes) -> bool:
 def event_data(body: bytes) -> Iterator[bytes]:
     """Yield the data of each event; one that the end of the body cuts off is none."""
     data: list[bytes] = []
-    for match in _LINE.finditer(body):
-        line = match[1]
+    start = 0
+    for end in _END.finditer(body):
+        line, start = body[start : end.start()], end.end()
         if not line:
             if data:
                 # As the standard has it, what is not UTF-8 is replaced.

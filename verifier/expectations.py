@@ -15,7 +15,6 @@ from .errors import BadValue
 from .observation import Observation, parse_environment, parse_observation
 from .protocols import by_members, by_url, speaks
 
-JSON_WORK = 16
 T = TypeVar("T")
 _CALLED = ("openai", "anthropic")
 
@@ -77,14 +76,14 @@ class Expectations:
 
     def output(self, package: int, ref: dict[str, Any]) -> Known[Output]:
         """Return an output that a reference names."""
-        content = self._hand.content(package, ref, JSON_WORK)
+        content = self._hand.content(package, ref)
         return UNKNOWN if content is None else Known((content, ref["media_type"]))
 
     def observation(
         self, package: int, ref: dict[str, Any]
     ) -> tuple[Known[Observation], BadValue | None]:
         """Return what an observation says, nothing if it is not one, and then why."""
-        content = self._hand.content(package, ref, JSON_WORK)
+        content = self._hand.content(package, ref)
         if content is None:
             return UNKNOWN, None
         try:
@@ -96,7 +95,7 @@ class Expectations:
         self, package: int, ref: dict[str, Any]
     ) -> tuple[Known[bytes], BadValue | None]:
         """Return the bytes of an environment, nothing if it is not one, and then why."""
-        content = self._hand.content(package, ref, JSON_WORK)
+        content = self._hand.content(package, ref)
         if content is None:
             return UNKNOWN, None
         try:
@@ -121,11 +120,13 @@ class Expectations:
     ) -> Known[Answer]:
         """Return what an archived response says in a protocol."""
         encodings = encodings_of(encoding)
-        content = None if encodings is None else self._hand.content(package, ref, JSON_WORK)
+        content = None if encodings is None else self._hand.content(package, ref)
         if content is None or encodings is None:
             return UNKNOWN
         body = decoded((content,), encodings, ANSWER_MAX_BYTES) if encodings else content
-        return UNKNOWN if body is None else Known(read_answer(protocol, body))
+        if body is None or not self._hand.shelf.spend(len(body)):
+            return UNKNOWN
+        return Known(read_answer(protocol, body))
 
     def protocol(self, w: Statement) -> Known[str]:
         """Return the protocol in which the call of a witness was made."""
@@ -145,7 +146,7 @@ class Expectations:
         if intent is not None and intent.kind == "intent":
             found = by_url(intent.body["method"], intent.body["url"])
         else:
-            request = self._hand.content(w.package, raw["request"], JSON_WORK)
+            request = self._hand.content(w.package, raw["request"])
             if request is None:
                 return UNKNOWN
             found = by_members(b, request)

@@ -22,6 +22,7 @@ PLAN_FILES = frozenset((PLAN, WEIGHTS, ENVIRONMENT, REQUIREMENTS))
 NOT_RECORDED, CONTENT_MISSING = "not_recorded", "content_missing"
 _OF_WEIGHTS = frozenset(("transformers", "llama-cpp"))
 _NOT_PARAMETERS = frozenset(("engine", "environment", "observation"))
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 
 Ref = dict[str, Any]
 
@@ -56,8 +57,8 @@ def needed(witness: dict[str, Any], way: Way) -> list[Ref]:
 
 def plan_line(
     index: int, p: dict[str, Any], leaf: bytes, way: Way | None, expected: Expected | None
-) -> bytes:
-    """Return the line of a witness.
+) -> dict[str, Any]:
+    """Return the members of the line of a witness.
 
     No `way`: it says not how to run it again. No `expected`: a content that it takes is missing.
     """
@@ -71,7 +72,7 @@ def plan_line(
     }
     if way is None or expected is None:
         line["reason"] = NOT_RECORDED if way is None else CONTENT_MISSING
-        return _line(line)
+        return line
     ref, weights = request_of(witness, way), witness["model"].get("weights_hash")
     line["engine"] = way.engine
     line["needs"] = _needs(way.engine, weights)
@@ -88,7 +89,7 @@ def plan_line(
     line["expected"] = _expected(witness, expected)
     order = ("text", "tokens", "logprobs", "bits")
     line["levels"] = ["archive", *(level for level in order if level in line["expected"])]
-    return _line(line)
+    return line
 
 
 def weights_file(weights: Iterable[tuple[bytes, Iterable[str], int]]) -> list[dict[str, Any]]:
@@ -142,9 +143,16 @@ def _is_plain(value: Any) -> bool:
     return type(value) is not bytes
 
 
-def _line(members: dict[str, Any]) -> bytes:
-    """Return the RFC 8785 form of members and a line feed."""
-    text = canonical(json.dumps(members, ensure_ascii=False).encode())
+def encoded(line: dict[str, Any]) -> bytes:
+    """Return the RFC 8785 form of a line and a line feed."""
+    return ("{" + ",".join([f'"{k}":{_value(k, line[k])}' for k in sorted(line)]) + "}\n").encode()
+
+
+def _value(member: str, value: Any) -> str:
+    """Return the value of a member; only parameters hold floats, or names not of this page."""
+    if member != "parameters":
+        return _encode(value)
+    text = canonical(_encode(value).encode())
     if text is None:
-        raise RuntimeError("a line that is not I-JSON")
-    return text + b"\n"
+        raise RuntimeError("parameters that are not I-JSON")
+    return text.decode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
 from .calls import CALL_BODY_MAX_BYTES
@@ -15,6 +14,7 @@ from .plan_lines import (
     PLAN_FILES,
     WEIGHTS,
     Expected,
+    encoded,
     needed,
     plan_line,
     weights_file,
@@ -82,7 +82,7 @@ class Planning:
             if self._lines is not None:
                 self._compare(self._lines, index, p["id"], derived)
 
-    def _derived(self, index: int, p: dict[str, Any], leaf: bytes) -> bytes | None:
+    def _derived(self, index: int, p: dict[str, Any], leaf: bytes) -> dict[str, Any] | None:
         """Return the line of a witness; None if a content that it takes has a finding."""
         witness, recorded = p["body"], self._ways.recorded
         called = self._ways.of(p)
@@ -104,16 +104,17 @@ class Planning:
             self._weights[model["weights_hash"]] = models, number + 1
 
     def _compare(
-        self, lines: PlanReader, index: int, ident: str | None, derived: bytes | None
+        self, lines: PlanReader, index: int, ident: str | None, derived: dict[str, Any] | None
     ) -> None:
         """Hold the lines up to a record against what follows; None if that is not known.
 
         Without an id it is not known whether the record is a witness.
         """
         note = self._a.report.note
+        expected = None if derived is None else encoded(derived)
         while lines.raw is not None:
-            if lines.raw == derived:
-                lines.take(json.loads(derived))
+            if derived is not None and lines.raw == expected:
+                lines.take(derived)
                 return
             line = lines.line()
             if line is None or line["index"] > index:
@@ -123,8 +124,8 @@ class Planning:
                 continue
             if derived is None:
                 self._unsure += 1
-            elif lines.raw != derived:  # it may be the one after those that had not the form
-                text = f"not what follows from the log: {_differing(line, json.loads(derived))}"
+            elif lines.raw != expected:  # it may be the one after those that had not the form
+                text = f"not what follows from the log: {_differing(line, derived)}"
                 note("plan_mismatch", text, index, ident, PLAN)
             lines.take(line)
             return

@@ -55,7 +55,7 @@ def attach(package: Path | str, replays: Path | str, name: str | None = None) ->
     with open_files(package) as files:
         genesis = _genesis(PackageLog(files))
     theirs, found, succeeded = _replays(replays, genesis)
-    target = _target(package, name)
+    target = _target(package, name, theirs)
     try:
         target.parent.mkdir(exist_ok=True)
     except OSError as error:
@@ -101,8 +101,8 @@ def _genesis(log: PackageLog) -> bytes:
     return hash_leaf(statement)
 
 
-def _target(package: Path, name: str) -> Path:
-    """Check a name and return its place."""
+def _target(package: Path, name: str, genesis: bytes) -> Path:
+    """Check a name and return its place, if nothing of that name or ledger is there."""
     try:
         check_path(name)
         if "/" in name:
@@ -124,6 +124,14 @@ def _target(package: Path, name: str) -> Path:
         )
     if len(there) >= ATTACHMENTS_MAX:
         raise ExportError("attach_refused", f"a package has at most {ATTACHMENTS_MAX} attachments")
+    for one in there:
+        with open_files(folder / one) as files:
+            if _genesis(PackageLog(files)) == genesis:
+                raise ExportError(
+                    "attach_refused",
+                    f"{folder / one} is a package of the same ledger",
+                    hint="a verifier takes one package of a ledger: remove the older one first",
+                )
     return folder / name
 
 

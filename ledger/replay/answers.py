@@ -97,9 +97,10 @@ def _observation(said: _Said, raw: Raw | None) -> Observation | None:
         return None if raw is None else Observation(raw=raw)
     assert texts is not None
     assert numbers is not None
-    return Observation(
-        token_texts=tuple(texts), logprobs=tuple(float(one) for one in numbers), raw=raw
-    )
+    try:
+        return Observation(token_texts=texts, logprobs=[float(one) for one in numbers], raw=raw)
+    except FormatError:  # numbers that RFC 8785 writes so that I-JSON does not read them
+        return None if raw is None else Observation(raw=raw)
 
 
 def _is_number(value: object) -> bool:

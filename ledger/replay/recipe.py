@@ -15,7 +15,7 @@ from ledger.capture.exchange import Response, decode_body
 from ledger.errors import ContentError, FormatError, ReplayError
 from ledger.formats.call import IDENTITY_HEADERS, canonical, read_ijson
 from ledger.formats.content import ContentRef, from_cbor
-from ledger.formats.observation import Observation, parse
+from ledger.formats.observation import Observation, parse, parse_environment
 from ledger.formats.payload import Payload
 from ledger.model.archive import Media
 from ledger.replay.answers import read_answer
@@ -202,6 +202,10 @@ def expectation(source: Source, witness: Payload, how: Recipe | None) -> Seen:
     fingerprint = body["model"].get("system_fingerprint")
     if "environment" in refs:
         environment = _content(source, refs["environment"])
+        try:
+            parse_environment(environment)
+        except FormatError:
+            environment = None
     elif fingerprint is not None:
         named = {"model": body["model"]["model_id"], "system_fingerprint": fingerprint}
         environment = canonical(named)

@@ -20,6 +20,7 @@ from ledger.cli.app import app
 from tests.capture.foreign import cassette, experiment, export, interaction, span
 from tests.cli.world import ROOT, Vif, draft
 from tests.operations.lab import Story
+from tests.replay.lab import review
 
 
 def commands(
@@ -105,6 +106,12 @@ def prepare(path: tuple[str, ...], vif: Vif) -> dict[str, str]:
     if path[0] == "head" or path == ("key", "trust"):
         # The package that the second line verifies is exported after the first line: see below.
         assert vif("export", "runs.vif", "package").code == 0
+    if path == ("attach",):
+        assert vif("export", "runs.vif", "package").code == 0
+        for name, target in (("one", "review.zip"), ("other", "other/review.zip")):
+            with ledger.open("runs.vif", read_only=True) as log:
+                review(Path(name), log, 2)
+            assert vif("export", f"{name}/lab.vif", target, "--keys", f"{name}/keys").code == 0
     if path == ("operation",):
         with ledger.open("runs.vif", session="lab") as log:
             return {"runs.vif 27": f"runs.vif {Story(log).tell().stages[0].index}"}

@@ -14,6 +14,7 @@ import pytest
 from ledger.export import export
 from ledger.export.crate import CRATE_MAX_ACTIONS
 from tests.export.lab import ROOT, Lab, draft, fill
+from tests.replay.lab import tell
 
 SHARED = Path(os.environ.get("VIF_SHARED", ROOT.parent / "shared")) / "vectors" / "ro-crate"
 CONTEXTS = {
@@ -113,6 +114,30 @@ def test_the_crate_is_valid_by_both_profiles(lab: Lab, tmp_path: Path, http_cach
         assert advice(tmp_path / name / "data", http_cache) <= KNOWN_ADVICE
     names = {e["name"] for e in graph(tmp_path / "whole").values() if "name" in e}
     assert hostile in names
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_replay_plan_is_in_the_crate(lab: Lab, tmp_path: Path, http_cache: Path) -> None:
+    """Each file with its format and what it is for, parts of the root; the plan has a format."""
+    with lab.open() as log:
+        tell(log)
+        made = export(log, tmp_path / "whole", replay=True)
+        plain = export(log, tmp_path / "plain")
+    assert advice(made.path / "data", http_cache) <= KNOWN_ADVICE
+    found = graph(made.path)
+    names = ["plan.jsonl", "weights.json", "environment.json", "requirements.txt"]
+    expected = [f"replay/{name}" for name in names] + ["../REPLAY.md"]
+    parts = [part["@id"] for part in found["./"]["hasPart"]]
+    assert [part for part in parts if "replay" in part.lower()] == expected
+    for identifier in expected:
+        entity = found[identifier]
+        assert entity["@type"] == "File"
+        assert entity["encodingFormat"]
+        assert entity["description"]
+        assert (made.path / "data" / identifier).is_file()
+    form = found[found["replay/plan.jsonl"]["conformsTo"]["@id"]]
+    assert (form["@type"], form["version"]) == ("CreativeWork", "1")
+    assert not [one for one in graph(plain.path) if "replay" in one.lower()]
 
 
 @pytest.mark.filterwarnings("ignore")

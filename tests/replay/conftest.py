@@ -1,9 +1,12 @@
 """A ledger in a temporary folder, with its keys beside it, and the loopback provider."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest
 
+from tests.export.lab import Lab
 from tests.helpers.provider import provider
 from tests.session.conftest import log, place
 
@@ -14,3 +17,9 @@ __all__ = ["log", "place", "provider"]
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep digests of weights out of the cache of whoever runs the tests."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    """A new ledger with its genesis, whose clock and randomness are fixed."""
+    return Lab(tmp_path)

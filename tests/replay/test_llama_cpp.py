@@ -136,3 +136,25 @@ def test_what_is_no_gguf_is_refused(log: Ledger, tmp_path: Path) -> None:
         with pytest.raises(ReplayError) as refused:
             tiny.done(log, ENGINE, file)
         assert refused.value.code == "model_unavailable"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"threads": "0"}, {"dtype": "q4"}, {"device": "tpu"}, {"attention": "someone/kernel"}],
+    ids=str,
+)
+def test_options_that_are_none_are_refused(
+    log: Ledger, model: Path, options: dict[str, str]
+) -> None:
+    with pytest.raises(ReplayError) as refused:
+        tiny.done(log, ENGINE, model, options=options)
+    assert refused.value.code == "model_unavailable"
+
+
+def test_a_gpu_that_is_not_there_is_not_claimed(log: Ledger, model: Path) -> None:
+    import llama_cpp
+
+    if llama_cpp.llama_supports_gpu_offload():
+        pytest.skip("llama.cpp was built with a GPU")
+    with pytest.raises(ReplayError, match="GPU"):
+        tiny.done(log, ENGINE, model, options={"device": "gpu"})

@@ -251,7 +251,14 @@ def test_what_the_engine_does_not_know_is_refused(log: Ledger, model: Path) -> N
 
 @pytest.mark.parametrize(
     "options",
-    [{"threads": "many"}, {"threads": "0"}, {"dtype": "int8"}, {"attention": "someone/kernel"}],
+    [
+        {"threads": "many"},
+        {"threads": "0"},
+        {"dtype": "int8"},
+        {"attention": "someone/kernel"},
+        {"device": "cuda:99"},
+        {"device": "nowhere"},
+    ],
     ids=str,
 )
 def test_options_that_are_none_are_refused(

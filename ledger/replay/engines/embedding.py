@@ -15,7 +15,7 @@ from ledger.replay.engine import Result, Task
 from ledger.replay.engines import fingerprint
 from ledger.replay.engines.at_hand import needs
 from ledger.replay.engines.folders import check_sentences
-from ledger.replay.engines.torch_settings import Settings, quiet, settled
+from ledger.replay.engines.torch_settings import FAILURES, Settings, quiet, settled
 from ledger.replay.engines.writing import embedding_result
 from ledger.replay.weights import Weights
 
@@ -53,7 +53,7 @@ class Embedder:
                     trust_remote_code=False,
                     model_kwargs=kwargs,
                 )
-        except (ImportError, OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        except FAILURES as error:
             raise ReplayError(
                 "model_unavailable", f"{folder} cannot be loaded: {error}"[:300]
             ) from error

@@ -59,15 +59,19 @@ class LlamaCpp:
         given = resources.options
         self._threads = option(resources, "threads") or _processors()
         self._rows = option(resources, "batch_size") or 1
-        self._gpu = given.get("device", "cpu") != "cpu"
+        device = given.get("device", "cpu")
+        self._gpu = device == "gpu"
         self._dtype = given.get("dtype", "float16")
         self._attention = given.get("attention", "auto")
         for name, value, known in (
+            ("device", device, ("cpu", "gpu")),
             ("dtype", self._dtype, _DTYPES),
             ("attention", self._attention, _ATTENTIONS),
         ):
             if value not in known:
                 raise ReplayError("model_unavailable", f"the option {name} is {' or '.join(known)}")
+        if self._gpu and not self._library.llama_supports_gpu_offload():
+            raise ReplayError("model_unavailable", "this llama-cpp-python was built without a GPU")
         self._weights: Weights | None = None
         self._model: Model | None = None
 

@@ -12,7 +12,18 @@ from ledger.errors import ReplayError
 from ledger.replay.engine import Resources
 from ledger.replay.engines.at_hand import option
 
-__all__ = ["Settings", "quiet", "settled"]
+__all__ = ["FAILURES", "Settings", "quiet", "settled"]
+
+FAILURES = (
+    AssertionError,  # PyTorch's way to say that it has no such device
+    ImportError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What loading weights that are not understood, or to a device that is not there, ends in."""
 
 _ATTENTIONS = ("sdpa", "eager")
 """Both are PyTorch's own; any other name could stand for code to fetch."""

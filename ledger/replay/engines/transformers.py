@@ -32,7 +32,7 @@ from ledger.replay.engines.chat import prompt_text
 from ledger.replay.engines.embedding import Embedder
 from ledger.replay.engines.folders import check_model
 from ledger.replay.engines.sampling import Parameters
-from ledger.replay.engines.torch_settings import Settings, quiet, settled
+from ledger.replay.engines.torch_settings import FAILURES, Settings, quiet, settled
 from ledger.replay.engines.writing import text_result, write
 from ledger.replay.weights import Weights
 
@@ -113,7 +113,7 @@ class Transformers:
                     **safe,
                 )
                 model = model.to(self._settings.device).eval()
-        except (ImportError, OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        except FAILURES as error:
             raise ReplayError(
                 "model_unavailable", f"{folder} cannot be loaded: {error}"[:300]
             ) from error
