@@ -566,7 +566,14 @@ def test_the_command_line(
     assert f"Replay at {server.url}" in html
     assert "output_differs" in html
     capsys.readouterr()
-    for wrong in (["--replay-level", "all"], ["--replay-timeout", "x"], ["--replay-timeout", "-1"]):
+    for wrong in (
+        ["--replay-level", "all"],
+        ["--replay-timeout", "x"],
+        ["--replay-timeout", "-1"],
+        ["--replay-timeout", "5"],
+        ["--replay-level", "bits"],
+        ["--allow-remote"],
+    ):
         with pytest.raises(SystemExit):
             main([str(path), *wrong])
     assert main([str(path), "--replay-endpoint", "http://example.org"]) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,16 @@ from typing import Any
 
 import pytest
 import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.verifier import build, replan
 from tests.verifier.replan import ENVIRONMENT, JSON, PLAN, WEIGHTS, Files, Shop
 from verifier import Report, verify_package
 from verifier.engines import way_of
-from verifier.plan_form import PLAN_LINE_MAX_BYTES
+from verifier.errors import BadValue
+from verifier.plan_form import PLAN_LINE_MAX_BYTES, parse_line, parse_weights
+from verifier.plan_lines import encoded
 
 Line = dict[str, Any]
 Edit = Callable[[list[Line]], Any]
@@ -443,3 +448,24 @@ def test_a_withheld_package_says_that_contents_are_missing(tmp_path: Path) -> No
     report = verify(s, build.package(s.ledger, withheld=True, more=more), tmp_path)
     assert found(report) == []
     assert (report.counts["planned"], report.counts["not_planned"]) == (0, 10)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.text(), VALUES, max_size=4), st.text(), st.integers(0, 2**53 - 1))
+def test_a_line_is_written_in_the_canonical_form(parameters: Line, model: str, index: int) -> None:
+    """Whatever parameters hold, a line is what another implementation of RFC 8785 makes of it."""
+    line = {"model": model, "index": index, "parameters": parameters, "levels": ["archive"]}
+    assert encoded(line) == rfc8785.dumps(line) + b"\n"
+
+
+@given(st.binary(max_size=200) | st.builds(rfc8785.dumps, VALUES))
+def test_whatever_a_line_is_it_is_refused_or_has_the_form(raw: bytes) -> None:
+    for parse in (parse_line, parse_weights):
+        with contextlib.suppress(BadValue):
+            parse(raw + b"\n")
