@@ -29,6 +29,7 @@ from .trust import KnownHead, Trust, load_known_head, load_trust
 __version__ = "0.1.0"
 __all__ = [
     "AXES",
+    "BESIDE_MAX",
     "CODES",
     "Fatal",
     "KnownHead",

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.verifier import build
-from verifier import answers, event_stream, levels, observation
+from verifier import answer_tokens, answers, event_stream, levels, observation
 from verifier.answers import Answer, read_answer
 from verifier.errors import BadValue
 from verifier.json_parts import top, without
@@ -230,7 +230,7 @@ def test_what_is_a_stream() -> None:
 
 def test_bounds_of_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is too long or has too many tokens is not looked into."""
-    monkeypatch.setattr(answers, "OBSERVATION_TOKENS_MAX", 2)
+    monkeypatch.setattr(answer_tokens, "OBSERVATION_TOKENS_MAX", 2)
     seen = read_answer("chat", logged(("a", -1), ("b", -1), ("c", -1))).observation
     assert seen is not None
     assert seen.token_texts is None

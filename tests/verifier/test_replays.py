@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.verifier import build
 from tests.verifier.replayed import (
@@ -26,11 +28,13 @@ from tests.verifier.replayed import (
 from tests.verifier.scene import Payload
 from tests.verifier.test_operations import put
 from tests.verifier.test_sessions import found, prune, verify
-from verifier import BESIDE_MAX, Report, verify_package
+from verifier import BESIDE_MAX, Report, cbor, cose, verify_package
 from verifier.bodies import BODIES
+from verifier.content import REF_MARK
 from verifier.errors import BadValue
 from verifier.html import to_html
 from verifier.text import to_text
+from verifier.witness_body import witness_refs
 
 Bend = Callable[[Payload], Any]
 REVIEWER = build.Key(21, "reviewer")
@@ -435,6 +439,52 @@ def test_too_much_to_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     report = verify(story(), tmp_path)
     assert f"{UNSEEN} (4)" in report.not_checked
     assert report.exit_code == 0
+
+
+NOISE = st.one_of(
+    st.none(), st.booleans(), st.integers(-1, 3), st.floats(-2, 2), st.binary(max_size=3),
+    st.sampled_from(["match", "differs", "text", "archive", "openai", "not_observable"]),
+    st.just([]), st.just({}), st.just(ref(b"hi", "text/plain")), st.just(DIGEST),
+)  # fmt: skip
+
+
+@given(step=st.sampled_from(["api", "near", "other", "moved", "looked", "away"]), data=st.data())
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_bent_member_is_answered(
+    step: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever stands in a member of a replay, the answer is a report."""
+
+    def change(p: Payload) -> None:
+        place = p["body"]
+        key = data.draw(st.sampled_from(sorted(place)))
+        if isinstance(place[key], dict) and data.draw(st.booleans()):
+            place = place[key]
+            key = data.draw(st.sampled_from(sorted(place)))
+        place[key] = data.draw(NOISE)
+
+    scene = story(bend={step: change})
+    build.write(build.package(scene.ledger), folder := tmp_path_factory.mktemp("bent"))
+    report = verify_package(folder)
+    codes = {code for code, _ in found(report, "fail")} - {"file_unexpected", "content_missing"}
+    assert codes <= {"body_invalid", "replay_mismatch", "cbor_invalid"}
+    json.loads(report.to_json())
+
+
+def test_references_of_a_witness_in_order() -> None:
+    """The quick list of a witness's references is what a walk over the statement finds."""
+    scene = Replays()
+    data = {
+        key: scene.ref(key.encode())
+        for key in ("prompt_hash", "prompt_template", "prompt_variables", "context_snapshot")
+    }
+    raw = {"request": scene.ref(b"q"), "response": scene.ref(b"a")}
+    scene.local(data=data, raw=raw)
+    p = cbor.decode(cose.parse(scene.ledger.entries[1])[1])
+    refs = witness_refs(p["body"])
+    assert refs == cbor.find_marked(p, REF_MARK)
+    assert refs is not None
+    assert len(refs) == 9
 
 
 # -- operations --------------------------------------------------------------------------------
