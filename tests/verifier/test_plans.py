@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from verifier.engines import way_of
 from verifier.errors import BadValue
 from verifier.plan_form import PLAN_LINE_MAX_BYTES, parse_line, parse_weights
 from verifier.plan_lines import encoded
+from verifier.plan_reader import PlanReader
 
 Line = dict[str, Any]
 Edit = Callable[[list[Line]], Any]
@@ -360,6 +362,57 @@ def test_a_call_goes_where_it_went(tmp_path: Path) -> None:
     files = build.package(s.ledger, kind="session", session="run-1", more=s.files())
     rows = found(verify(s, files, tmp_path))
     assert [row for row in rows if row[0].startswith("plan")] == []
+
+
+def test_one_answer_read_by_two_protocols(tmp_path: Path) -> None:
+    """What was found out of a content is kept for the protocol that it was read by."""
+    s = Shop()
+    body = replan.answer()
+    response = s.ref(body, JSON)
+    for name, member, path in (("chat", "messages", "chat/completions"),
+                               ("text", "prompt", "completions")):  # fmt: skip
+        raw = s.raw(f'{{"{member}":[]}}'.encode()) | {"response": response}
+        s.witness(name, raw=raw)
+        expected = replan.said(body) if name == "chat" else {}
+        s.planned(name, "openai", needs="endpoint", path=f"/v1/{path}", request=raw["request"],
+                  expected=expected)  # fmt: skip
+    assert sealed(tmp_path, lambda plan: plan, s)[0] == []
+
+
+def test_lines_of_records_that_are_missing(tmp_path: Path) -> None:
+    """Where a file of the log is gone, lines of its witnesses are not called invented."""
+    s = Shop()
+    for n in range(300):
+        s.witness(str(n), data={"prompt_hash": s.ref(b"p")})
+        s.reason(str(n), "not_recorded")
+    files = build.package(s.ledger, signed=False, more=s.files())
+    for path in ("data/log/tile/entries/000", "data/log/tile/0/000"):
+        del files[path]
+    report = verify(s, build.bag(files), tmp_path)
+    assert not [row for row in found(report) if row[0].startswith("plan")]
+    assert report.counts["not_planned"] == 300
+    text = "lines of the replay plan: statements or contents not valid (255)"
+    assert text in report.not_checked
+
+
+def test_a_line_without_end_takes_no_memory() -> None:
+    """Of a line that is too long no more is kept than the longest line has."""
+
+    class Endless:
+        def stream(self, path: str) -> Iterator[bytes]:
+            for _ in range(400):
+                yield b"x" * (1 << 18)
+            yield b"\n{}"
+
+    report = Report("", "", "")
+    tracemalloc.start()
+    try:
+        reader = PlanReader(Endless(), report)  # type: ignore[arg-type]
+        assert reader.line() is None
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert report.finding_counts == {"plan_invalid": 2}
 
 
 BASE: Line = {"operation": "chat", "model": {}, "capture": {"vantage": "manual"}}
