@@ -22,8 +22,9 @@ SessionError       session_busy session_changed session_closed session_missing o
                    budget_exceeded budget_unpriced savepoint_invalid stage_complete
                    capture_failed call_too_large operation_changed operation_invalid
 LineageError       graph_too_large layout_missing layout_failed
-ReplayError        the reasons of specs/13: prompt_mismatch, weights_mismatch, engine_failed, ...;
-                   package_invalid not_replayable
+ReplayError        the reasons of specs/13: prompt_mismatch parameters_mismatch content_missing
+                   tool_results_mismatch weights_mismatch model_unavailable engine_unknown
+                   not_recorded engine_failed; package_invalid not_replayable
 """
 
 from __future__ import annotations

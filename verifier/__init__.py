@@ -12,13 +12,24 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from .endpoint import (
+    REPLAY_LEVEL,
+    REPLAY_TIMEOUT_MAX_S,
+    REPLAY_TIMEOUT_S,
+    Asking,
+    addresses_of,
+    parse_endpoint,
+)
 from .errors import AXES, CODES, Fatal, Refused, VifError
+from .layout import BESIDE_MAX
+from .levels import LEVELS
 from .report import Report
 from .trust import KnownHead, Trust, load_known_head, load_trust
 
 __version__ = "0.1.0"
 __all__ = [
     "AXES",
+    "BESIDE_MAX",
     "CODES",
     "Fatal",
     "KnownHead",
@@ -32,7 +43,6 @@ __all__ = [
     "verify_package",
 ]
 JOBS_MAX = 64
-BESIDE_MAX = 16
 
 
 def verify_package(
@@ -46,6 +56,10 @@ def verify_package(
     now: datetime | None = None,
     jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    replay_endpoint: str | None = None,
+    allow_remote: bool = False,
+    replay_level: str = REPLAY_LEVEL,
+    replay_timeout: float = REPLAY_TIMEOUT_S,
 ) -> Report:
     """Verify a package, a folder or a zip, and return the report; nothing in it can raise.
 
@@ -55,6 +69,10 @@ def verify_package(
     statement of which everything it rests on is listed. `require` names axes that must be
     verified. `now` is the time of the report. `jobs` is the number of processes, by default one
     for logs below 20,000 statements. A wrong call is TypeError or ValueError.
+
+    With `replay_endpoint`, the URL of a server, requests of the package are sent again, and what
+    comes back is compared; `replay_level` is the level wanted, `replay_timeout` the seconds for
+    each. The server has to be on this machine unless `allow_remote`.
     """
     required, others = tuple(require), [os.fsdecode(one) for one in beside]
     for axis in required:
@@ -64,6 +82,10 @@ def verify_package(
         raise ValueError(f"jobs is not an integer from 1 to {JOBS_MAX}")
     if len(others) > BESIDE_MAX:
         raise ValueError(f"more than {BESIDE_MAX} packages beside")
+    if replay_level not in LEVELS:
+        raise ValueError(f"no such level: {replay_level}")
+    if not 0 < replay_timeout <= REPLAY_TIMEOUT_MAX_S:
+        raise ValueError(f"replay_timeout is not more than 0 and at most {REPLAY_TIMEOUT_MAX_S:g}")
     moment = (now if now is not None else datetime.now(UTC)).astimezone(UTC)
     stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
     names = [os.fsdecode(path), *others]
@@ -80,7 +102,12 @@ def verify_package(
         report.pinned = bool(pins)
         work = jobs if jobs is not None else -min(os.cpu_count() or 1, 4)
         asked = None if lineage is None else str(lineage)
-        verify_together(reports, pins, heads, progress or _silent, work, asked)
+        asking = None
+        if replay_endpoint is not None:
+            endpoint = parse_endpoint(replay_endpoint, allow_remote)
+            found = addresses_of(endpoint, allow_remote)
+            asking = Asking(endpoint, found, replay_level, float(replay_timeout))
+        verify_together(reports, pins, heads, progress or _silent, work, asked, asking)
     except Fatal as e:
         report.add(e)
     return report

@@ -17,14 +17,25 @@ from blake3 import blake3
 from . import cbor, cose, ed25519, layout, note
 from .ancestors import Edges
 from .bag import Bag
-from .chain import FOLLOWED, TAG_CLOSE, TAG_ERASURE, TAG_INSIGHT, TAG_WITNESS, UNREADABLE, Chains
+from .chain import (
+    FOLLOWED,
+    TAG_CLOSE,
+    TAG_CROSS_MODEL,
+    TAG_ERASURE,
+    TAG_INSIGHT,
+    TAG_REPLAY,
+    TAG_WITNESS,
+    UNREADABLE,
+    Chains,
+)
 from .combining import Combining
 from .contents import ROW_BYTES, Contents
 from .derived import check_derived
 from .derived_files import DerivedFiles
+from .endpoint import Asking
 from .errors import CODES, Fatal, Refused
 from .events import take_key_event
-from .faults import Faults
+from .faults import INVALID, Faults
 from .following import Following
 from .judging import NO_ID, judge, judge_sheet, uuid_text
 from .keys import Judge, KeyBook
@@ -32,6 +43,8 @@ from .lineage import Lineage
 from .log import Log
 from .package import Package, open_package
 from .records import Setting, Sheet, statements
+from .replay_axis import check_replay
+from .replaying import Replaying
 from .report import Report
 from .selection import Selection
 from .summary import check_consistency_files, check_seal, conclude, finish
@@ -41,6 +54,8 @@ from .workers import ordered
 
 Progress = Callable[[str, int, int], None]
 JOBS_FROM = 20_000
+SHEETS_HELD = 6
+"""How many sheets are kept for those who ask for single records."""
 
 
 class Audit:
@@ -53,10 +68,11 @@ class Audit:
         progress: Progress,
         beside: Mapping[bytes, Audit] | None = None,
         edges: bool = False,
+        asking: Asking | None = None,
     ) -> None:
         """Take what is pinned; of the first package also the audits of those beside it.
 
-        `edges`: parents are kept for `--lineage`.
+        `edges`: parents are kept for `--lineage`. `asking`: requests are sent again.
         """
         self.report = report
         self.trust = trust
@@ -65,6 +81,7 @@ class Audit:
         self.known: KnownHead | None = None
         self.head: note.Checkpoint | None = None
         self.progress = progress
+        self.asking = asking
         self.edges = Edges() if edges else None
         self.contents = Contents()
         self.derived = DerivedFiles()
@@ -82,9 +99,11 @@ class Audit:
         self.below_end = 0
         self.sessions: Following
         self.operations: Combining
+        self.replays: Replaying
+        self.judged = False
         self._erasing: dict[int, bytes] = {}
         self._added: list[tuple[int, str | None]] = []
-        self._held: tuple[int, list[int], list[bytes]] = (-1, [], [])
+        self._held: dict[int, tuple[list[int], list[bytes]]] = {}
 
     def open(self, path: str) -> bool:
         """Open the package at a path and read its head; return whether it can be verified.
@@ -146,9 +165,12 @@ class Audit:
         self._erasures(setting)
         self.sessions = Following(self, setting.salted)
         self.operations = Combining(self)
+        self.replays = Replaying(self)
+        self.replays.judge_others()
         self._records(setting, jobs, total)
         conclude(self)
         check_derived(self)
+        check_replay(self)
         finish(self)
 
     def _setting(self) -> Setting:
@@ -185,7 +207,8 @@ class Audit:
         number = position >> 8
         if position < 0 or not self.log.marks[number]:
             return None
-        if self._held[0] != number:
+        held = self._held.pop(number, None)
+        if held is None:
             sheet = self.log.sheet(number)
             try:
                 raw, indices, entries = statements(self.package, sheet)
@@ -193,8 +216,17 @@ class Audit:
                 raw, indices, entries = b"", [], []
             if blake3(raw).digest(16) != self.log.marks[number]:
                 raise Fatal("input_unreadable", f"{sheet.path()} changed while it was read")
-            self._held = (number, indices, entries)
-        return self._held[1][position & 255], self._held[2][position & 255]
+            held = indices, entries
+            if len(self._held) == SHEETS_HELD:
+                del self._held[next(iter(self._held))]
+        self._held[number] = held  # the last one asked for is the last one to go
+        return held[0][position & 255], held[1][position & 255]
+
+    def valid_body(self, position: int) -> bool:
+        """Return whether a record, once all were judged, could be read and has a valid body."""
+        if self.ids.get(position) in (NO_ID, b""):
+            return False
+        return self.report.faults is None or not self.report.faults.at(position) & INVALID
 
     def _export(self, setting: Setting) -> Selection:
         """Return what the export statement says, if the last leaf is a valid one."""
@@ -237,8 +269,10 @@ class Audit:
             self._take(n, sheets[n], facts, table)
             self.progress("records", n, total)
         self._added_erasures()
+        self.judged = True
         self.sessions.finish()
         self.operations.finish()
+        self.replays.finish()
 
     def _note(
         self,
@@ -325,8 +359,10 @@ class Audit:
                     report.add(e, index=index, ident=uuid_text(ids, k))
             if broken or seq == UNREADABLE or tag in FOLLOWED:
                 self.sessions.take(n * CHUNK_ROWS + k, fact, broken)
-            if seq == UNREADABLE or tag >= TAG_INSIGHT:
+            if seq == UNREADABLE or TAG_INSIGHT <= tag <= TAG_CROSS_MODEL:
                 self.operations.take(n * CHUNK_ROWS + k, fact)
+            elif tag >= TAG_REPLAY:
+                self.replays.take(n * CHUNK_ROWS + k, tag)
             if not refs:
                 continue
             if quiet:

@@ -15,6 +15,7 @@ from .derived_files import DerivedFiles
 from .errors import Refused
 from .folder import is_derived
 from .package import PATH_MAX_BYTES, Package
+from .plan_lines import PLAN_FILES
 from .report import Report
 
 BAGIT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
@@ -22,9 +23,11 @@ BAG_INFO_MAX_BYTES = 4096
 MANIFEST = "manifest-sha256.txt"
 TAGMANIFEST = "tagmanifest-sha256.txt"
 SEAL = "seal-sha256.txt"
-TAG_FILES = ("README.md", "bag-info.txt", "bagit.txt", MANIFEST, SEAL)
+TAG_FILES = ("README.md", "REPLAY.md", "bag-info.txt", "bagit.txt", MANIFEST, SEAL)
 _UNSEALED = frozenset(("bag-info.txt", "bagit.txt", MANIFEST, TAGMANIFEST, SEAL))
-_FIXED = frozenset((*TAG_FILES, TAGMANIFEST, "data/ro-crate-metadata.json", "data/summary.html"))
+_FIXED = PLAN_FILES | frozenset(
+    (*TAG_FILES, TAGMANIFEST, "data/ro-crate-metadata.json", "data/summary.html")
+)
 _INFO = re.compile(
     r"Bagging-Date: ([0-9]{4}-[0-9]{2}-[0-9]{2})\nExternal-Identifier: ([^\n]{1,128})\n"
     r"Payload-Oxum: ([0-9]{1,20})\.([0-9]{1,20})\nBag-Software-Agent: vif-ledger\n"

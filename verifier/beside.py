@@ -1,4 +1,4 @@
-"""One verification of a package and of those given beside it (specs/08 section 5)."""
+"""One verification of a package and of those beside it (specs/08 section 5, 13 section 10)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from .ancestors import Ancestors
+from .attachments import attached
 from .audit import Audit, Progress
+from .endpoint import Asking
 from .errors import Fatal
 from .report import Report
 from .trust import KnownHead, Trust
@@ -19,8 +21,11 @@ def verify_together(
     progress: Progress,
     jobs: int,
     lineage: str | None,
+    asking: Asking | None = None,
 ) -> None:
     """Verify the packages of some reports, the first one last; findings go to the reports.
+
+    `asking`: requests of the first package are sent again.
 
     Fatal is raised for the first package, and for what makes one beside it unusable.
     """
@@ -28,9 +33,14 @@ def verify_together(
     keep = lineage is not None
     beside: dict[bytes, Audit] = {}
     audits = [Audit(report, pins, progress, edges=keep) for report in others]
-    audits.insert(0, Audit(first, pins, progress, beside, keep))
+    audits.insert(0, Audit(first, pins, progress, beside, keep, asking))
     try:
-        opened = [_opened(audit) for audit in audits]
+        opened = [_opened(audits[0])]
+        if opened[0] and first.beside is not None:
+            for report in attached(audits[0].package, first):
+                first.beside.append(report)
+                audits.append(Audit(report, pins, progress, edges=keep))
+        opened += [_opened(audit) for audit in audits[1:]]
         _give_heads(audits, heads)
         for audit, usable in zip(audits[1:], opened[1:], strict=True):
             if usable:

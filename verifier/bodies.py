@@ -1,4 +1,4 @@
-"""The bodies of all known types (specs/03, 04 section 6, 05 section 3, 06, 07, 10, 12).
+"""The bodies of all known types (specs/03, 04 section 6, 05 section 3, 06, 07, 10, 12, 13).
 
 A table says which keys a map has, which of them are always there, and what each holds; a rule
 says which keys come together. What a table does not name is refused.
@@ -15,6 +15,7 @@ from .content import REF_MARK, all_refs, check_ref, looks_like_ref
 from .errors import BadValue
 from .fields import iff, source
 from .operation_bodies import OPERATION_BODIES, check_operation_envelope
+from .replay_bodies import REPLAY_BODIES, check_replay_envelope
 from .session_bodies import SESSION_BODIES, check_session_envelope
 from .values import (
     Check,
@@ -105,6 +106,7 @@ BODIES: dict[str, Check] = {
     ),
     **SESSION_BODIES,
     **OPERATION_BODIES,
+    **REPLAY_BODIES,
 }
 """Type -> check of its body; each raises BadValue (`body_invalid`).
 
@@ -157,7 +159,9 @@ def refs_of_all(
     return found
 
 
-_ENVELOPE = frozenset(("annotation", "stream_close", *SESSION_BODIES, *OPERATION_BODIES))
+_ENVELOPE = frozenset(
+    ("annotation", "stream_close", *SESSION_BODIES, *OPERATION_BODIES, *REPLAY_BODIES)
+)
 
 
 def _check_envelope(p: dict[str, Any]) -> None:
@@ -170,3 +174,5 @@ def _check_envelope(p: dict[str, Any]) -> None:
         check_session_envelope(p)
     if p["type"] in OPERATION_BODIES:
         check_operation_envelope(p)
+    if p["type"] in REPLAY_BODIES:
+        check_replay_envelope(p)

@@ -22,6 +22,7 @@ UNREADABLE = -1
 TAG_NONE, TAG_WITNESS, TAG_CLOSE, TAG_ERASURE = 0, 1, 2, 3
 TAG_OPEN, TAG_INTENT, TAG_OUTCOME, TAG_REUSE, TAG_SAVEPOINT, TAG_SESSION_CLOSE = range(4, 10)
 TAG_INSIGHT, TAG_TRANSFER, TAG_EXECUTION, TAG_PROVENANCE, TAG_CROSS_MODEL = range(10, 15)
+TAG_REPLAY, TAG_REPLAY_OPERATION = range(15, 17)
 FOLLOWED = frozenset((TAG_WITNESS, *range(TAG_OPEN, TAG_SESSION_CLOSE + 1)))
 Fact = tuple[str, str, int, bytes | None, str | None, int, bytes, bytes, Any, bytes]
 """stream, issuer, seq, prev, session, tag, parents (48 bytes each), references (72 each), what

@@ -8,8 +8,11 @@ import sys
 import time
 from collections.abc import Sequence
 
-from . import BESIDE_MAX, JOBS_MAX, __version__, verify_package
+from . import JOBS_MAX, __version__, verify_package
+from .endpoint import REPLAY_LEVEL, REPLAY_TIMEOUT_MAX_S, REPLAY_TIMEOUT_S
 from .errors import AXES
+from .layout import BESIDE_MAX
+from .levels import LEVELS
 from .report import EXIT_UNREADABLE, Report
 from .text import safe
 
@@ -18,6 +21,8 @@ example:
   vif-verify runs-2026-11-20 --trust lab.trust.json --known-head head.txt
   vif-verify answers --trust lab.trust.json --beside insights \\
              --trust other.trust.json --lineage 27
+  vif-verify runs-2026-11-20 --trust lab.trust.json \\
+             --replay-endpoint http://127.0.0.1:8080
 
 exit codes:
   0  verified    every axis that applies is verified, under the pinned genesis,
@@ -43,6 +48,16 @@ def _jobs(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= JOBS_MAX:
         raise argparse.ArgumentTypeError(f"not a number from 1 to {JOBS_MAX}")
     return int(text[:9])
+
+
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found <= REPLAY_TIMEOUT_MAX_S:
+        raise argparse.ArgumentTypeError(f"not a number above 0 up to {REPLAY_TIMEOUT_MAX_S:g}")
+    return found
 
 
 def parser() -> argparse.ArgumentParser:
@@ -89,6 +104,32 @@ def parser() -> argparse.ArgumentParser:
         choices=AXES,
         default=[],
         help="exit 1 unless these axes are verified: " + ", ".join(AXES),
+    )
+    asked = p.add_argument_group("sending requests again")
+    asked.add_argument(
+        "--replay-endpoint",
+        metavar="URL",
+        help="send the recorded requests to this server again, one at a time, and compare what "
+        "comes back; nothing is sent anywhere without this",
+    )
+    asked.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="let the endpoint be on another machine, which then sees the requests",
+    )
+    asked.add_argument(
+        "--replay-level",
+        metavar="LEVEL",
+        choices=LEVELS,
+        default=REPLAY_LEVEL,
+        help=f"level that has to be reached, by default {REPLAY_LEVEL}: " + ", ".join(LEVELS),
+    )
+    asked.add_argument(
+        "--replay-timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=REPLAY_TIMEOUT_S,
+        help=f"time for each answer as a whole, by default {REPLAY_TIMEOUT_S:g}",
     )
     out = p.add_mutually_exclusive_group()
     out.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -138,6 +179,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             require=args.require,
             jobs=args.jobs,
             progress=progress,
+            replay_endpoint=args.replay_endpoint,
+            allow_remote=args.allow_remote,
+            replay_level=args.replay_level,
+            replay_timeout=args.replay_timeout,
         )
     except KeyboardInterrupt:
         return EXIT_UNREADABLE

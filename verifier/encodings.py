@@ -48,6 +48,26 @@ def check_decoded(pieces: Iterable[bytes], encodings: list[str], sha256: bytes, 
     return True
 
 
+def decoded(pieces: Iterable[bytes], encodings: list[str], most: int) -> bytes | None:
+    """Return what a response is without its encodings, empty if they cannot be undone.
+
+    None: it is longer than `most` bytes.
+    """
+    for encoding in encodings:
+        pieces = _inflated(pieces, encoding)
+    out = bytearray()
+    try:
+        for piece in pieces:
+            out += piece
+            if len(out) > most:
+                return None
+    except zlib.error:
+        return b""
+    except _TooLong:
+        return None
+    return bytes(out)
+
+
 class _TooLong(Exception):
     """More came out of a decoder than is looked at."""
 

@@ -42,16 +42,19 @@ fail lineage stage_mismatch stage_order stage_times claim_mismatch outside_faile
 fail policy band_mismatch threshold_mismatch gate_mismatch total_mismatch cost_mismatch
 fail policy call_mismatch call_duplicate change_unrecorded session_totals
 fail policy derivation_mismatch
+fail replay plan_invalid plan_incomplete plan_mismatch prompt_mismatch replay_mismatch
 limit authenticity unpinned export_unsigned
 limit completeness partial_ledger stream_partial intent_open
 limit anchoring unanchored
 limit lineage outside_unpinned
 limit contents content_withheld
+limit replay not_reproduced endpoint_failed
 note integrity type_unknown
 note completeness outcome_unknown operation_open
 note contents content_erased
 note lineage parent_outside
 note policy call_repeated
+note replay engine_unknown replay_failed
 fatal - input_unreadable not_a_package zip_invalid trust_invalid usage
 """
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .table import CHUNK_ROWS
 
-INVALID, BROKEN_CHAIN, BROKEN_LINEAGE = 1, 2, 4
+INVALID, BROKEN_CHAIN, BROKEN_LINEAGE, ANY = 1, 2, 4, 8
 _INVALID_CODES = frozenset(
     (
         "cbor_invalid",
@@ -35,12 +35,12 @@ class Faults:
 
     def add(self, index: int, code: str, axis: str | None) -> None:
         """Take a finding of severity `fail` at an index."""
-        bits = INVALID if code in _INVALID_CODES else 0
+        bits = ANY | INVALID if code in _INVALID_CODES else ANY
         if code == "context_mismatch":  # a finding about contents, of what links two stages
             bits |= BROKEN_LINEAGE
         elif code != "claim_mismatch":
             bits |= _BITS.get(axis or "", 0)
-        position = self._position_of(index) if bits else -1
+        position = self._position_of(index)
         if position >= 0:
             chunk = self._chunks.setdefault(position // CHUNK_ROWS, bytearray(CHUNK_ROWS))
             chunk[position % CHUNK_ROWS] |= bits

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from .errors import AXES
+from .levels import LEVELS
 from .report import Report
 from .text import safe
 
@@ -50,6 +51,8 @@ def to_html(report: Report) -> str:
     ]
     if r["lineage"] is not None:
         out += _lineage(r["lineage"])
+    if r["replay_run"] is not None:
+        out += _replay_run(r["replay_run"])
     for other in r.get("beside", ()):
         out.append(f"<hr>\n<h2>Beside: {_text(other['package'])}</h2>\n")
         out += _report(other)
@@ -83,11 +86,23 @@ def _report(r: dict[str, Any]) -> list[str]:
     out += [_row([name.replace("_", " "), n]) for name, n in r["counts"].items()]
     out.append("</table>\n<h2>Findings</h2>\n")
     out += _findings(r)
+    if r["replays"]:
+        out += _replays(r["replays"])
     if r["not_checked"]:
         out.append("<h2>Not checked</h2>\n<ul>\n")
         out += [f"<li>{_text(sentence)}</li>\n" for sentence in r["not_checked"]]
         out.append("</ul>\n")
     return out
+
+
+def _replays(replays: list[dict[str, Any]]) -> list[str]:
+    names = ("Key", "Name", "Ledger", "Reproduced", "Witnesses", "Lowest level reached")
+    out = ["<h2>Replays</h2>\n<table>\n", _row([*names], tag="th")]
+    for one in replays:
+        ledger = f"{one['genesis']} (the same)" if one["own"] else one["genesis"]
+        done = f"{one['reproduced']} of {one['replays']}"
+        out.append(_row([one["kid"], one["name"], ledger, done, one["witnesses"], one["level"]]))
+    return [*out, "</table>\n"]
 
 
 def _lineage(lineage: dict[str, Any]) -> list[str]:
@@ -108,6 +123,20 @@ def _lineage(lineage: dict[str, Any]) -> list[str]:
             *(_row([one[c] for c in columns[2:]]) for one in lineage["outside"]),
             "</table>\n",
         ]
+    return out
+
+
+def _replay_run(run: dict[str, Any]) -> list[str]:
+    out = [
+        f"<h2>Replay at {_text(run['endpoint'])}</h2>\n<p>{run['asked']} asked, "
+        f"{run['reproduced']} reproduced at {_text(run['level'])}.</p>\n<table>\n",
+        _row(["Index", "Id", "Level reached", *LEVELS, "Reason", "Message"], tag="th"),
+    ]
+    for one in run["runs"]:
+        states = [one["levels"][level].replace("_", " ") for level in LEVELS]
+        cells = [one["index"], one["id"], one["level"], *states, one["reason"], one["message"]]
+        out.append(_row(cells, "verified" if one["reason"] is None else "limit"))
+    out.append("</table>\n")
     return out
 
 

@@ -92,6 +92,8 @@ def _check_utf8(raw: bytes) -> None:
 
 def _unescaped(token: bytes) -> str:
     """Return the text of a string; a surrogate without its other half is refused."""
+    if b"\\" not in token:
+        return token[1:-1].decode("utf-8")
     text: str = json.loads(token)
     try:
         text.encode("utf-8")

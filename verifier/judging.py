@@ -25,6 +25,8 @@ from .chain import (
     TAG_OPEN,
     TAG_OUTCOME,
     TAG_PROVENANCE,
+    TAG_REPLAY,
+    TAG_REPLAY_OPERATION,
     TAG_REUSE,
     TAG_SAVEPOINT,
     TAG_SESSION_CLOSE,
@@ -70,6 +72,8 @@ _TAGS = {
     "execution": TAG_EXECUTION,
     "provenance": TAG_PROVENANCE,
     "cross_model": TAG_CROSS_MODEL,
+    "replay": TAG_REPLAY,
+    "replay_operation": TAG_REPLAY_OPERATION,
 }
 _AT_A_TIME = 32
 _ELSEWHERE = bytes(48)

@@ -15,6 +15,8 @@ BUNDLE_MAX_BYTES = TILE_WIDTH * (2 + 65535)
 PROVED_MAX_BYTES = TILE_WIDTH * (8 + 2 + 65535 + 1 + 32 * PROOF_MAX_HASHES)
 
 LOG = "data/log/"
+ATTACHMENTS = "attachments"
+BESIDE_MAX = 16
 CHECKPOINT = LOG + "checkpoint"
 _NUMBER = r"(?:x[0-9]{3}/)*[0-9]{3}"
 _TILE = re.compile(rf"(entries|0|[1-9][0-9]?)/({_NUMBER})(?:\.p/([1-9][0-9]{{0,2}}))?")

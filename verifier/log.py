@@ -42,6 +42,7 @@ class Log:
         self.leaves = Rows(32)
         self.marks: list[bytes] = []
         self.erasures = array("Q")
+        self.templates = array("Q")
         self.records = 0
         self._indices = array("Q")
         self._digests: dict[int, bytes] = {}
@@ -229,6 +230,7 @@ class Log:
             for index, statement in one.key_events:
                 key_event(index, statement, merkle.leaf_hash(statement))
             self.erasures.extend([256 * n + k for k in one.erasures])
+            self.templates.extend([256 * n + k for k in one.templates])
             progress(n)
 
     def _against_tile(self, one: Scan, path: str) -> bytes:

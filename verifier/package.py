@@ -11,9 +11,11 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Protocol
 
 from .errors import Fatal, Refused
+from .layout import ATTACHMENTS
 
 COMPONENT_MAX = 16
 PATH_MAX_BYTES = 1024
@@ -193,8 +195,29 @@ class FolderPackage:
         finally:
             os.close(fd)
 
+    def attachments(self) -> list[tuple[str, bool]]:
+        """Return the names in the folder `attachments/`, and whether each may be a package."""
+        try:
+            fd = _enter(self._fd, ATTACHMENTS)
+        except OSError:
+            return []
+        try:
+            with os.scandir(fd) as entries:
+                found = [
+                    (one.name, not one.is_symlink() and (one.is_dir() or one.is_file()))
+                    for one in islice(entries, FOLDER_MAX_ENTRIES)
+                ]
+        except OSError as e:
+            raise unreadable(ATTACHMENTS, e) from None
+        finally:
+            os.close(fd)
+        return sorted(found)
+
     def walk(self, below: str, problem: Problem) -> Iterator[tuple[str, int]]:
-        """Yield path and size of every file below a folder, in bytewise order of path."""
+        """Yield path and size of every file below a folder, in bytewise order of path.
+
+        The folder `attachments/` is no part of the package (specs/07 section 7).
+        """
         folder = below.rstrip("/")
         try:
             fd = os.dup(self._folder(folder))
@@ -212,6 +235,8 @@ class FolderPackage:
                 if not key.endswith("/"):
                     size = os.stat(key, dir_fd=fd, follow_symlinks=False).st_size
                     yield path, size
+                    continue
+                if path == ATTACHMENTS + "/":
                     continue
                 try:
                     inner = _enter(fd, key[:-1])

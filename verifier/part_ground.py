@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .chain import TAG_EXECUTION, TAG_INSIGHT, TAG_PROVENANCE, TAG_TRANSFER, TAG_WITNESS
 from .errors import Refused
-from .faults import INVALID
-from .judging import NO_ID
 from .part_tables import Chain, Kept, Names, Operations, Stage, Whole, Witness
 from .session_ground import Emit
 from .shelf import Shelf
@@ -115,10 +113,7 @@ class PartGround:
 
     def valid(self, package: int, position: int) -> bool:
         """Return whether a record could be read and has a valid body."""
-        a = self.audits[package]
-        if a.ids.get(position) in (NO_ID, b""):
-            return False
-        return a.report.faults is None or not a.report.faults.at(position) & INVALID
+        return self.audits[package].valid_body(position)
 
     def where(self, part: Part) -> str:
         """Return in words where a parent is."""

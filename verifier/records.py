@@ -20,6 +20,8 @@ Note = tuple[int, str | None, str, str, str | None, str | None]
 """index, id, code, message, expected, actual"""
 _KEYS_MARK = b"\x02\x64keys"
 _ERASURE_MARK = b"\x64body\xa2\x66reason"
+_TEMPLATE_MARK = b"\x6fprompt_template"
+_FILL_MARKS = (b"\x70prompt_variables", b"\x70context_snapshot")
 _HEADER_REACH = 512
 
 
@@ -39,8 +41,8 @@ class Sheet(NamedTuple):
 class Scan(NamedTuple):
     """What the first pass over a sheet finds; `error` is set when it cannot be split.
 
-    `mark` (16 bytes) tells the second pass that the bytes are the same; `key_events` and
-    `erasures` are candidates by a cheap look, the latter as positions in the sheet.
+    `mark` (16 bytes) tells the second pass that the bytes are the same; `key_events`, `erasures`
+    and `templates` are candidates by a cheap look, the last two as positions in the sheet.
     """
 
     sheet: Sheet
@@ -50,6 +52,7 @@ class Scan(NamedTuple):
     indices: tuple[int, ...]
     key_events: tuple[tuple[int, bytes], ...]
     erasures: tuple[int, ...]
+    templates: tuple[int, ...]
     notes: tuple[Note, ...]
     error: tuple[str, str] | None
 
@@ -102,7 +105,7 @@ def scan(setting: Setting, sheet: Sheet) -> Scan:
                     notes.append((record.index, None, e.code, e.message, e.expected, e.actual))
     except Refused as e:
         digest = hashlib.sha256(raw).digest() if raw else b""
-        return Scan(sheet, digest, b"", b"", (), (), (), (), (e.code, e.message))
+        return Scan(sheet, digest, b"", b"", (), (), (), (), (), (e.code, e.message))
     return Scan(
         sheet,
         hashlib.sha256(raw).digest(),
@@ -111,6 +114,7 @@ def scan(setting: Setting, sheet: Sheet) -> Scan:
         tuple(indices) if not sheet.width else (),
         tuple((indices[k], entries[k]) for k in _marked(_KEYS_MARK, raw, entries)),
         _marked(_ERASURE_MARK, raw, entries),
+        _filled(raw, entries),
         tuple(notes),
         None,
     )
@@ -121,3 +125,14 @@ def _marked(mark: bytes, raw: bytes, entries: list[bytes]) -> tuple[int, ...]:
     if mark not in raw:
         return ()
     return tuple(k for k, one in enumerate(entries) if one.find(mark, 0, _HEADER_REACH) >= 0)
+
+
+def _filled(raw: bytes, entries: list[bytes]) -> tuple[int, ...]:
+    """Return the places of the entries that may say how a prompt was made from a template."""
+    if _TEMPLATE_MARK not in raw:
+        return ()
+    return tuple(
+        k
+        for k, one in enumerate(entries)
+        if _TEMPLATE_MARK in one and any(mark in one for mark in _FILL_MARKS)
+    )

@@ -36,6 +36,10 @@ COUNTS = (
     "operations_open",
     "stages",
     "parents_outside",
+    "replays",
+    "reproduced",
+    "planned",
+    "not_planned",
 )
 _MEMBERS = ("severity", "code", "axis", "index", "id", "path", "expected", "actual", "message")
 
@@ -60,6 +64,8 @@ class Report:
         self.require: tuple[str, ...] = ()
         self.summaries: dict[str, str] = {}
         self.lineage: dict[str, Any] | None = None
+        self.replays: list[dict[str, Any]] = []
+        self.replay_run: dict[str, Any] | None = None
         self.beside: list[Report] | None = None
         self.faults: Faults | None = None
         self._status: dict[str, str] = {axis: "not_checked" for axis in AXES}
@@ -145,7 +151,7 @@ class Report:
             return EXIT_FAILED
         if any(self.status(axis) not in good for axis in self.require):
             return EXIT_FAILED
-        if all(self.status(axis) in good for axis in AXES if axis != "replay"):
+        if all(self.status(axis) in good for axis in AXES):
             return EXIT_VERIFIED
         return EXIT_LIMITED
 
@@ -180,6 +186,8 @@ class Report:
             "finding_counts": dict(sorted(self.finding_counts.items())),
             "not_checked": list(self.not_checked),
             "lineage": self.lineage,
+            "replays": list(self.replays),
+            "replay_run": self.replay_run,
         }
         if self.beside is not None:
             members["beside"] = [report.to_dict() for report in self.beside]

@@ -37,3 +37,8 @@ class Selection:
     def admits(self, index: int, stream: str) -> bool:
         """Return whether a record outside the selection belongs into a part all the same."""
         return stream == KEY_STREAM or index == self.index
+
+    def has(self, index: int, session: str | None) -> bool:
+        """Return whether a record is in the selection."""
+        inside = self.start <= index < self.end
+        return inside and (self.kind != "session" or session == self.session)

@@ -91,14 +91,25 @@ class Shelf:
             return False
         if size == 0:
             return True
-        if size > CALL_BODY_MAX_BYTES or self._left < within:
+        if size > CALL_BODY_MAX_BYTES or not self.spend(within):
             return None
-        self._left -= within
         found = reader.has(self._whole(one))
         if len(self._answers) >= _ANSWERS_MAX:
             self._answers.clear()
         self._answers[(one, context)] = found
         return found
+
+    def whole(self, handle: int) -> bytes | None:
+        """Return a content whole; None if it is too large, or too much work."""
+        size = self.size(handle)
+        return self._whole(handle) if size <= CALL_BODY_MAX_BYTES and self.spend(size) else None
+
+    def spend(self, work: int) -> bool:
+        """Return whether so many bytes may still be looked through, and count them."""
+        if self._left < work:
+            return False
+        self._left -= work
+        return True
 
     def read(self, handle: int) -> bytes | Iterator[bytes]:
         """Return a content whole, or in pieces if it is large."""
@@ -106,12 +117,24 @@ class Shelf:
             return self._whole(handle)
         return self._pieces(handle)
 
+    def includes(self, content: bytes, context: int) -> bool | None:
+        """Return whether a context contains what was made; None if that is too much work."""
+        if not content:
+            return True
+        work = (1 + _JSON_WORK) * self.size(context)
+        if self._left < work or self.size(context) > CALL_BODY_MAX_BYTES:
+            return None
+        return _Context(self, context).has(content)
+
+    def is_json(self, handle: int) -> bool:
+        """Return whether the media type of a content is that of JSON."""
+        return bool(handle & _JSON)
+
     def strings(self, handle: int, raw: bytes) -> bytes:
         """Return the string values with escapes of a context that is I-JSON, else nothing."""
         work = _JSON_WORK * len(raw)
-        if not handle & _JSON or b"\\" not in raw or self._left < work:
+        if not handle & _JSON or b"\\" not in raw or not self.spend(work):
             return b""
-        self._left -= work
         return escaped_strings(raw) or b""
 
 

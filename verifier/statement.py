@@ -30,13 +30,15 @@ SESSION_TYPES = frozenset(
 )
 STAGE_TYPES = ("insight", "transfer", "execution")
 OPERATION_TYPES = frozenset((*STAGE_TYPES, "provenance", "cross_model"))
+REPLAY_TYPES = frozenset(("replay", "replay_operation"))
 PRODUCER_TYPES = (
     SESSION_TYPES
     | OPERATION_TYPES
+    | REPLAY_TYPES
     | frozenset(("witness", "annotation", "import", "erasure", "stream_close", "export"))
 )
 TYPES = KEY_TYPES | PRODUCER_TYPES
-_OWN_PARENTS = TYPES - OPERATION_TYPES - {"witness", "annotation"}
+_OWN_PARENTS = TYPES - OPERATION_TYPES - {"witness", "annotation", "replay"}
 
 
 @column_rule(lambda column: {*map(type, column)} == {int} and {*column} == {FORMAT_VERSION})

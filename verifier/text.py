@@ -14,6 +14,8 @@ def to_text(report: Report) -> str:
     lines = [*_report(report)]
     if report.lineage is not None:
         lines += _lineage(report.lineage)
+    if report.replay_run is not None:
+        lines += _replay_run(report.replay_run)
     for other in report.beside or ():
         lines.append(f"beside  {safe(other.package)}")
         lines += [f"  {line}" for line in _report(other)]
@@ -37,6 +39,8 @@ def _report(report: Report) -> Iterator[str]:
         yield f"  ({plural(total, 'finding')}, {len(findings)} shown)"
     for sentence in report.not_checked:
         yield f"  not checked: {safe(sentence)}"
+    for one in report.replays:
+        yield "  " + safe(evidence_line(one))
 
 
 def _lineage(lineage: dict[str, Any]) -> Iterator[str]:
@@ -57,8 +61,30 @@ def _lineage(lineage: dict[str, Any]) -> Iterator[str]:
         yield "  (there are more)"
 
 
+def _replay_run(run: dict[str, Any]) -> Iterator[str]:
+    """Yield one line for each witness for which an endpoint was asked: the state of each level."""
+    asked, reproduced = plural(run["asked"], "request"), run["reproduced"]
+    yield f"replay at {safe(run['endpoint'])}: {asked}, {reproduced} reproduced at {run['level']}"
+    for one in run["runs"]:
+        states = " ".join(f"{level}={state}" for level, state in one["levels"].items())
+        yield f"  {one['index']:>8}  {one['id']}  reached {one['level']:<9} {states}"
+        if one["reason"] is not None:
+            yield f"            {one['reason']}: {safe(one['message'])}"
+
+
 def _statement(one: dict[str, Any]) -> str:
     return f"{one['index']:>8}  {one['type'] or '(unreadable)':<13} {one['id'] or ''}".strip()
+
+
+def evidence_line(one: dict[str, Any]) -> str:
+    """Return what the replays of one key come to as one line."""
+    done = "reproduced" if one["reproduced"] else "replayed"
+    own = ", the same" if one["own"] else ""
+    level = f", at level {one['level']}" if one["reproduced"] else ""
+    return (
+        f"{done} by key {one['kid']} ({one['name']}), ledger {one['genesis']}{own}{level}: "
+        f"{one['reproduced']} of {one['replays']}, {plural(one['witnesses'], 'witness')}"
+    )
 
 
 def finding_line(finding: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ from .values import (
     day,
     digest,
     integer,
+    label,
     matching,
     name,
     one_of,
@@ -85,6 +86,8 @@ _optional: dict[str, dict[str, Check]] = {
         "context_snapshot_id": name,
         "context_atom_ids": _names,
         "retrieved_atom_ids": _names,
+        "prompt_variables": looks_like_ref,
+        "context_snapshot": looks_like_ref,
     },
     "tools": {"tool_parameters": looks_like_ref, "tool_results_hash": looks_like_ref},
     "uncertainty": {
@@ -103,6 +106,9 @@ _optional: dict[str, dict[str, Check]] = {
         "top_k": count,
         "max_tokens": count,
         "other_params": keyed(name, None),
+        "engine": label,
+        "environment": looks_like_ref,
+        "observation": looks_like_ref,
     },
     "output": {
         "output_hash": looks_like_ref,
@@ -198,15 +204,18 @@ def witness_refs(body: dict[str, Any]) -> list[dict[str, Any]] | None:
             return None
     data, output = body["data"], body["output"]
     refs.append(data["prompt_hash"])
-    if "prompt_template" in data:
-        refs.append(data["prompt_template"])
+    named = ("prompt_template", "context_snapshot", "prompt_variables")
+    refs += [data[key] for key in named if key in data]
     if "tools" in body:
         tools = body["tools"]
         refs += [tools[key] for key in ("tool_parameters", "tool_results_hash") if key in tools]
     if "output_hash" in output:
         refs.append(output["output_hash"])
-    if "other_params" in body.get("replay", ()) or REF_MARK in body.get("cost", {}).get(
-        "usage", ()
-    ):
+    if "replay" in body:
+        replay = body["replay"]
+        if "other_params" in replay:
+            return None
+        refs += [replay[key] for key in ("environment", "observation") if key in replay]
+    if REF_MARK in body.get("cost", {}).get("usage", ()):
         return None
     return refs

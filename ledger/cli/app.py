@@ -13,6 +13,7 @@ from ledger.cli import (
     attach,
     check,
     demo,
+    determinism,
     doctor,
     export,
     head,
@@ -26,6 +27,7 @@ from ledger.cli import (
     prove,
     proxy,
     record,
+    replay,
     session,
     show,
 )
@@ -51,6 +53,8 @@ app.command("log", rich_help_panel=_READ)(log.log)
 app.command("show", rich_help_panel=_READ)(show.show)
 app.command("lineage", rich_help_panel=_READ)(lineage.lineage)
 app.command("operation", rich_help_panel=_READ)(operation.operation)
+app.command("replay", rich_help_panel=_READ)(replay.replay)
+app.command("determinism", rich_help_panel=_READ)(determinism.determinism)
 app.command("head", rich_help_panel=_READ)(head.head)
 app.command("check-output", rich_help_panel=_READ)(check.check_output)
 app.add_typer(prove.commands, name="prove", rich_help_panel=_PROVE)

@@ -20,11 +20,13 @@ from ledger.cli.failures import bad_call, show_error
 from ledger.cli.text import human_bytes
 from ledger.demo.corpus import Source, default_sources, read_sources
 from ledger.demo.outcome import Outcome
+from ledger.demo.review import RUNS, Review
 from ledger.demo.run import DEFAULT_CALLS, Demo, Forgery, new_folder, run_demo
 from ledger.demo.service import Provider
 from ledger.demo.trial import SESSION
 from ledger.errors import LedgerError
 from ledger.export import ExportResult
+from ledger.model.replay import LEVELS
 
 _ASKED_COLUMNS = 12
 
@@ -46,7 +48,7 @@ def demo(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run an experiment: kill it, resume it, export, verify, and try to forge.
+    """Run an experiment: kill and resume it, verify, forge, and run it again.
 
     The model is a small one on loopback, asked through the OpenAI SDK; name
     another with OPENAI_BASE_URL, or with OPENAI_API_KEY and OPENAI_MODEL.
@@ -58,7 +60,8 @@ def demo(
 
     With --json: folder, ledger, package, trust, head, genesis, known_head,
     calls, unknown, reused, runs, paid (by the provider's own count), verified,
-    forgeries (package, index, covered_up, exit_code, codes).
+    forgeries (package, index, covered_up, exit_code, codes), review (ledger,
+    genesis, trust, page, runs, reproduced; null where a service was asked).
     """
     sources = read_sources(files) if files else default_sources()
     if folder is None:
@@ -193,6 +196,29 @@ class _Narrator:
         if forgery.file_codes:
             output.say(f"           files: {', '.join(forgery.file_codes)}")
 
+    @contextmanager
+    def reviewing(self) -> Iterator[Callable[[int, int], None]]:
+        if self._silent:
+            yield lambda done, total: None
+            return
+        self._title("Run again by somebody else, from the package alone")
+        with output.progress("replaying") as tick:
+            yield tick
+
+    def reviewed(self, made: Review) -> None:
+        if self._silent:
+            return
+        report = made.report
+        runs = f"{len(report.witnesses)} answers, {RUNS} times each"
+        rows: list[tuple[str, output.Part | Sequence[output.Part]]] = [("runs", runs)]
+        for level in LEVELS[1:]:
+            same, of = report.agreement(level)
+            rows.append((level, f"the same in {same} of {of}"))
+        rows.append(("report", str(made.page)))
+        self._facts(rows, _ASKED_COLUMNS)
+        output.say("   signed by the reviewer, attached to the package, and verified with it:")
+        output.say("   ", (made.evidence, "bold green"))
+
     def _title(self, text: str) -> None:
         if self._step:
             output.say()
@@ -259,4 +285,16 @@ def _json(done: Demo) -> dict[str, object]:
             }
             for forgery in done.forgeries
         ],
+        "review": None if done.review is None else _review(done.review),
+    }
+
+
+def _review(made: Review) -> dict[str, object]:
+    return {
+        "ledger": str(made.ledger),
+        "genesis": made.genesis,
+        "trust": str(made.trust),
+        "page": str(made.page),
+        "runs": made.report.runs,
+        "reproduced": made.report.succeeded,
     }

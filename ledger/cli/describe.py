@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ledger import Entry
-from ledger.cli import operation_words, session_words
+from ledger.cli import operation_words, replay_words, session_words
 from ledger.cli.operation_words import BAND_STYLES
 from ledger.cli.output import Part
 from ledger.cli.text import counted, human_bytes
@@ -31,6 +31,7 @@ TYPE_STYLES = {
     "revoke": "bold magenta",
     **session_words.TYPES,
     **operation_words.TYPES,
+    **replay_words.TYPES,
 }
 
 
@@ -133,4 +134,5 @@ _SUMMARIES: dict[str, Callable[[Mapping[str, Any]], list[Part]]] = {
     "revoke": lambda body: [f"key {body['kid'].hex()[:16]} after #{body['last_good_index']}"],
     **session_words.SUMMARIES,
     **operation_words.SUMMARIES,
+    **replay_words.SUMMARIES,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class Verdict:
 
 def verify(package: Path, trust: Path, head: Path) -> Verdict:
     """Verify a package, pinned and anchored; LedgerError `demo_failed` if that cannot be done."""
-    ran = _run(package, trust, head, "--json")
+    ran = _run(package, [trust], head, "--json")
     try:
         report = json.loads(ran.stdout)
         return Verdict(ran.returncode, report["verdict"], tuple(report["findings"]))
@@ -46,15 +47,19 @@ def verify(package: Path, trust: Path, head: Path) -> Verdict:
         raise LedgerError("demo_failed", f"the verifier gave no report: {said}") from None
 
 
-def verify_as_text(package: Path, trust: Path, head: Path) -> tuple[int, str]:
+def verify_as_text(package: Path, trust: Sequence[Path], head: Path) -> tuple[int, str]:
     """Return the exit code and the report that a person would read."""
     ran = _run(package, trust, head)
     return ran.returncode, ran.stdout or ran.stderr
 
 
-def _run(package: Path, trust: Path, head: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "verifier", str(package)]
-    command += ["--trust", str(trust), "--known-head", str(head), *options]
+def _run(
+    package: Path, trust: Sequence[Path], head: Path, *options: str
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "verifier", str(package), "--known-head", str(head)]
+    for pin in trust:
+        command += ["--trust", str(pin)]
+    command += options
     return subprocess.run(
         command, capture_output=True, encoding="utf-8", check=False, timeout=_TIMEOUT_SECONDS
     )

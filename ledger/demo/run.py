@@ -1,4 +1,4 @@
-"""A whole experiment: killed, resumed, exported, verified by the other program, forged, found out.
+"""A whole experiment: killed, resumed, exported, verified, forged, found out, and run again.
 
 Everything happens in one new folder, keys included; nothing outside of it is written. The
 experiment is a process of its own, which is killed in the middle of a call and started again. The
@@ -11,6 +11,7 @@ verifier is one too, and is told what an auditor would be told: the genesis and 
     trust.json     the genesis to pin          head.txt    the head to know
     forged/        the package with one bit of one record flipped
     covered-up/    the same, with the manifests of the bag made to fit
+    review…        what a reviewer made of the package (`ledger.demo.review`)
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from ledger.demo.corpus import Source
 from ledger.demo.forge import Flip, cover_up, flip_bit
 from ledger.demo.outcome import Outcome, read_outcome
 from ledger.demo.plan import CALLS_A_ROUND
+from ledger.demo.review import Review, review
 from ledger.demo.service import Provider, open_provider
 from ledger.demo.trial import SESSION, Job
 from ledger.errors import LedgerError
@@ -77,6 +79,12 @@ class Narrator(Protocol):
     def forged(self, forgery: Forgery) -> None:
         """A forged package was refused."""
 
+    def reviewing(self) -> AbstractContextManager[Callable[[int, int], None]]:
+        """Somebody is about to run everything again."""
+
+    def reviewed(self, made: Review) -> None:
+        """Everything was run again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Forgery:
@@ -106,6 +114,8 @@ class Demo:
     paid: int | None
     """Calls by the provider's own count, where it can be asked."""
     forgeries: tuple[Forgery, ...]
+    review: Review | None
+    """None where a service was asked, which would have to be paid again."""
 
 
 def new_folder(parent: Path, name: str = "vif-demo") -> Path:
@@ -146,12 +156,12 @@ def run_demo(
         )
     narrator.asked(outcome, paid)
     with ledger.open(runs, keys=keys) as log:
-        handed_over = export(log, package)
+        handed_over = export(log, package, replay=True)
         head.write_bytes(log.head_note())
     assert outcome.last is not None  # there is at least one round
     victim = outcome.last
     narrator.exported(handed_over, package)
-    code, report = verify_as_text(package, trust, head)
+    code, report = verify_as_text(package, [trust], head)
     if code != 0 or not report.startswith("VERIFIED"):
         raise LedgerError("demo_failed", f"vif-verify gave exit code {code}:\n{report}")
     narrator.verified(package, trust, head, report)
@@ -162,6 +172,11 @@ def run_demo(
         forgeries.append(forgery)
         if not keep:
             shutil.rmtree(forgery.package)
+    reviewed = None
+    if provider.server is not None:
+        with narrator.reviewing() as tick:
+            reviewed = review(folder, package, sources, provider.model, trust, head, tick)
+        narrator.reviewed(reviewed)
     return Demo(
         folder,
         runs,
@@ -173,6 +188,7 @@ def run_demo(
         outcome,
         paid,
         tuple(forgeries),
+        reviewed,
     )
 
 

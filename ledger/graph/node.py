@@ -183,4 +183,6 @@ _TITLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "transfer": _operation,
     "provenance": _operation,
     "cross_model": _operation,
+    "replay": _named("engine", "level"),
+    "replay_operation": _operation,
 }

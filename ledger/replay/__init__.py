@@ -1,1 +1,31 @@
-"""Running recorded operations again, and saying how far the same came out (specs/13)."""
+"""Running recorded operations again, and saying how far the same came out (specs/13).
+
+    for ran in replay(log, session="mva/experiment_2", resources=Resources(endpoint=URL)):
+        print(ran.witness.index, ran.body.level, ran.body.message)
+
+Each run is recorded as a signed `replay` statement whose parent is the witness. `determinism` runs
+operations several times and reports what came of it; `recorded_determinism` runs nothing.
+"""
+
+from __future__ import annotations
+
+from ledger.replay.engine import Engine, Resources, Result, Task
+from ledger.replay.operations import OperationReplay, replay_operation
+from ledger.replay.replaying import Replay, areplay, replay
+from ledger.replay.report import Report
+from ledger.replay.reporting import determinism, recorded_determinism
+
+__all__ = [
+    "Engine",
+    "OperationReplay",
+    "Replay",
+    "Report",
+    "Resources",
+    "Result",
+    "Task",
+    "areplay",
+    "determinism",
+    "recorded_determinism",
+    "replay",
+    "replay_operation",
+]

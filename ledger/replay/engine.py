@@ -79,6 +79,9 @@ class Engine(Protocol):
     def run(self, task: Task) -> Result:
         """Run it; raises `ReplayError("engine_failed")`."""
 
+    def close(self) -> None:
+        """Give back what it holds; it may be used again afterwards."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:

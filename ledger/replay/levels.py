@@ -5,28 +5,25 @@
 >>> two = Seen(output=Media(b"forty-four", "text/plain"))
 >>> found = compare(one, two)
 >>> found.levels["text"], found.first_character
-('differs', 7)
+('differs', 6)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Final, Literal
+from typing import Any
 
 from ledger.errors import FormatError
 from ledger.formats.call import canonical, read_ijson
 from ledger.formats.containing import is_json
 from ledger.formats.observation import Observation
 from ledger.model.archive import Media
+from ledger.model.replay import LEVELS, Level, State
 
 __all__ = ["EPSILON", "LEVELS", "Comparison", "Level", "Seen", "State", "compare", "reached"]
 
-Level = Literal["archive", "text", "tokens", "logprobs", "bits"]
-State = Literal["match", "differs", "not_observable", "not_run"]
-
-LEVELS: Final[tuple[Level, ...]] = ("archive", "text", "tokens", "logprobs", "bits")
 EPSILON = 1e-5
 """How far log-probabilities may be apart by default, in nats."""
 
@@ -44,7 +41,7 @@ class Seen:
 class Comparison:
     """The states of all levels but `archive`, and where and how far the runs are apart."""
 
-    levels: dict[str, State]
+    levels: dict[Level, State]
     first_token: int | None = None
     first_character: int | None = None
     logprob_difference: float | None = None
@@ -52,7 +49,7 @@ class Comparison:
     environment_identical: bool | None = None
 
 
-def reached(levels: dict[str, State]) -> str:
+def reached(levels: Mapping[Level, State]) -> str:
     """The last level that is a match, or `none`."""
     return next((level for level in reversed(LEVELS) if levels[level] == "match"), "none")
 
@@ -60,22 +57,19 @@ def reached(levels: dict[str, State]) -> str:
 def compare(expected: Seen, replayed: Seen, epsilon: float = EPSILON) -> Comparison:
     """Compare two runs; no level after one that differs is a match."""
     same_text, character = _text(expected.output, replayed.output)
-    one, other = expected.observation or Observation(), replayed.observation or Observation()
-    token = _first_token(one, other)
+    one, other = expected.observation, replayed.observation
+    token = same_logprobs = difference = raw = None
+    if one is not None and other is not None:
+        token = _first_token(one, other)
+        same_logprobs, difference = _logprobs(one.logprobs, other.logprobs, epsilon)
+        raw = None if one.raw is None or other.raw is None else one.raw == other.raw
     same_tokens = None if token is None else token < 0
-    same_logprobs, difference = _logprobs(one.logprobs, other.logprobs, epsilon)
-    raw = None if one.raw is None or other.raw is None else one.raw == other.raw
     known = expected.environment is not None and replayed.environment is not None
     environment = expected.environment == replayed.environment if known else None
     bits = None if raw is None or environment is None else raw and environment
-    levels: dict[str, State] = {}
+    levels: dict[Level, State] = {}
     parted = False
-    for level, same in (
-        ("text", same_text),
-        ("tokens", same_tokens),
-        ("logprobs", same_logprobs),
-        ("bits", bits),
-    ):
+    for level, same in zip(LEVELS[1:], (same_text, same_tokens, same_logprobs, bits), strict=True):
         parted = parted or same is False
         levels[level] = "not_observable" if same is None else "differs" if parted else "match"
     return Comparison(

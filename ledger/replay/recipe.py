@@ -190,9 +190,10 @@ def expectation(source: Source, witness: Payload, how: Recipe | None) -> Seen:
     output = None
     if "output" in refs:
         output = Media(_content(source, refs["output"]), refs["output"].media_type)
+    observation: Observation | None
     if "observation" in refs:
         try:
-            observation: Observation | None = parse(_content(source, refs["observation"]))
+            observation = parse(_content(source, refs["observation"]))
         except FormatError:
             observation = None  # what is none of section 4 says nothing
     else:

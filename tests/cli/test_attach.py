@@ -9,7 +9,7 @@ import pytest
 
 import ledger
 from tests.cli.world import Vif
-from tests.replay.lab import WEIGHTS, review, tell
+from tests.replay.planned import WEIGHTS, review, tell
 
 
 @pytest.fixture

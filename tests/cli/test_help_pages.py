@@ -36,8 +36,10 @@ def commands(
 
 
 COMMANDS = dict(commands())
-RUN_ELSEWHERE = {("demo",), ("proxy",)} | {path for path in COMMANDS if path[0] == "session"}
-"""Their examples need a provider or a session: see tests/demo and test_session_commands.py."""
+RUN_ELSEWHERE = {("demo",), ("proxy",), ("replay",), ("attach",), ("determinism",)} | {
+    path for path in COMMANDS if path[0] == "session"
+}
+"""Their examples need a provider or a session: they are run in the tests of these commands."""
 
 
 def examples(command: Any) -> list[str]:

@@ -70,9 +70,13 @@ def test_the_whole_demo(tmp_path: Path) -> None:
     assert all("signature_invalid" in codes for _, codes in refusals)
     assert said.count("file_mismatch") == 1, "the second forger made the manifests fit"
     assert sorted(path.name for path in (tmp_path / "vif-demo").iterdir()) == [
-        *("covered-up", "experiment.md", "forged", "head.txt", "keys", "package"),
+        *("covered-up", "determinism.html", "experiment.md", "forged", "head.txt", "keys"),
+        *("package", "review", "review-keys", "review-trust.json", "review.vif"),
         *("runs.vif", "texts", "trust.json"),
     ]
+    assert "bits        the same in 180 of 180" in said
+    assert re.search(r"reproduced by key [0-9a-f]{64} \(reviewer\), .*: 180 of 180, 60 witn", said)
+    assert "180 runs of 60 operations" in Path("vif-demo/determinism.html").read_text()
     assert not (tmp_path / "home").exists(), "nothing of the user's own is touched"
     tried = said[said.index("Try next") :].split("\n", 1)[1].strip()
     commands = re.split(r"\n  (?=\S)", tried)
@@ -94,9 +98,11 @@ def test_what_is_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (code, said["calls"], said["verified"]) == (0, 9, True)
     assert [forgery["exit_code"] for forgery in said["forgeries"]] == [1, 1]
     assert sorted(path.name for path in Path("my demo").iterdir()) == [
-        *("experiment.md", "head.txt", "keys", "package", "runs.vif", "texts", "trust.json")
+        *("determinism.html", "experiment.md", "head.txt", "keys", "package", "review"),
+        *("review-keys", "review-trust.json", "review.vif", "runs.vif", "texts", "trust.json"),
     ]
     assert (said["paid"], said["unknown"], said["reused"], said["runs"]) == (10, 1, 4, 2)
+    assert (said["review"]["runs"], said["review"]["reproduced"]) == (27, 27)
     with ledger.open(said["ledger"], read_only=True) as log:
         witnesses = list(log.find(type="witness"))
         assert {len(entry.payload.parents) for entry in witnesses} == {1, 3}

@@ -11,7 +11,7 @@ from ledger.errors import ExportError, ReplayError
 from ledger.export import attachments, export
 from ledger.export.attachments import attach
 from tests.export.lab import Lab, read_package
-from tests.replay.lab import review, tell
+from tests.replay.planned import review, tell
 
 
 @pytest.fixture(scope="module")

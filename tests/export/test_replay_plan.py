@@ -18,7 +18,7 @@ from ledger.export.replay_pages import requirements_txt
 from ledger.formats.content import ContentRef
 from ledger.reader import Reader
 from tests.export.lab import Lab, read_package
-from tests.replay.lab import SEEN, WEIGHTS, WHERE, erase, tell
+from tests.replay.planned import SEEN, WEIGHTS, WHERE, erase, tell
 from tests.session.lab import NAME
 
 Lines = dict[int, dict[str, Any]]

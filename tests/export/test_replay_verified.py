@@ -21,7 +21,7 @@ from ledger.model.base import to_body
 from ledger.model.build import witness
 from ledger.replay.packages import PackageSource
 from tests.export.lab import ROOT, Lab, verify
-from tests.replay.lab import EVENTS, WEIGHTS, WHERE, chat_answer, erase, review, tell
+from tests.replay.planned import EVENTS, WEIGHTS, WHERE, chat_answer, erase, review, tell
 from tests.session.lab import NAME, Prices, do
 
 _HELP = subprocess.run(

@@ -25,7 +25,7 @@ from ledger.replay.plan import PLAN_LINE_MAX_BYTES
 from ledger.replay.recipe import expectation, recipe
 from ledger.replay.source import LedgerSource
 from tests.export.lab import Lab
-from tests.replay.lab import erase, tell
+from tests.replay.planned import erase, tell
 from tests.session.lab import NAME
 
 PLAN = "data/replay/plan.jsonl"

@@ -314,13 +314,18 @@ def package(
     change: Callable[[dict[str, Any]], None] | None = None,
     drop: Iterable[int] = (),
     extra: Iterable[int] = (),
+    more: dict[str, bytes] | None = None,
 ) -> dict[str, bytes]:
-    """The files of a package; a signed one appends its export statement to the ledger."""
+    """The files of a package; a signed one appends its export statement to the ledger.
+
+    `more` are other files that it has, such as those of a plan.
+    """
     end = len(ledger.entries)
     files = {
         "README.md": b"# package\n",
         "data/summary.html": b"<!DOCTYPE html>\n",
         "data/ro-crate-metadata.json": b"{}\n",
+        **(more or {}),
     }
     if not withheld:
         for address, data in ledger.contents.items():

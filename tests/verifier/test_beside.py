@@ -15,6 +15,7 @@ import pytest
 from tests.verifier import build
 from tests.verifier.combined import INSIGHT, Combined, Payload
 from tests.verifier.conftest import REPO
+from tests.verifier.replayed import story as replays
 from tests.verifier.test_operations import put
 from tests.verifier.test_sessions import found, prune
 from verifier import BESIDE_MAX, Report, Trust, verify_package
@@ -95,9 +96,9 @@ def test_two_ledgers_verify_together(tmp_path: Path) -> None:
     (other,) = report.beside or []
     assert (other.exit_code, other.origin, other.pinned) == (0, THERE, True)
     assert found(other, "note") == [("operation_open", 2)]
-    assert report.not_checked == ["replay: whether the operations would give the same again"]
+    assert report.not_checked == []
     members = json.loads(report.to_json())
-    assert [*members][-2:] == ["lineage", "beside"]
+    assert [*members][-4:] == ["lineage", "replays", "replay_run", "beside"]
     assert members["lineage"] is None
     assert "beside" not in members["beside"][0]
     assert members["beside"][0]["package"] == str(tmp_path / "there")
@@ -247,12 +248,13 @@ def test_own_ledger_named_as_another(tmp_path: Path) -> None:
     assert found(report, "fail", "note") == [("parent_mismatch", at)]
 
 
-@pytest.mark.parametrize("kind", ["witness", "annotation", "anything_else"])
+@pytest.mark.parametrize("kind", ["witness", "annotation", "replay", "anything_else"])
 def test_types_that_may_have_parents_elsewhere(tmp_path: Path, kind: str) -> None:
-    """Witnesses, annotations and unknown types may; leaf hashes here are of no concern."""
+    """Witnesses, annotations, replays and unknown types may; leaf hashes here do not matter."""
     ledger = build.sample()
     there = ledger.named(1) | {"ledger": bytes(32)}
-    body = build.witness() if kind == "witness" else {"kind": "note"}
+    bodies = {"witness": build.witness(), "replay": replays().body["away"]}
+    body = bodies.get(kind, {"kind": "note"})
     at = ledger.add(kind, body, session="run-3", parents=[there], stream="run-3/a")
     build.write(build.package(ledger), tmp_path / "p")
     report = verify_package(tmp_path / "p", trust=ledger.genesis.hex())
@@ -264,6 +266,7 @@ def test_types_that_may_have_parents_elsewhere(tmp_path: Path, kind: str) -> Non
     ("kind", "body"),
     [
         ("stream_close", {"statements": 1}),
+        ("replay_operation", {}),
         ("savepoint", {"stage": "a", "complete": False, "state": build.ref(b"hello")}),
         ("import", {"format": "x", "source": build.ref(b"hello"), "witnesses": 0,
                     "annotations": 0}),

@@ -70,11 +70,12 @@ def test_sound_ledger_verifies(sound: tuple[build.Ledger, Files], tmp_path: Path
         "content_checked": 6, "content_withheld": 0, "content_erased": 0, "parents": 6,
         "witnesses": 6, "sessions": 0, "intents": 0, "answered": 0, "failed": 0, "unknown": 0,
         "reused": 0, "operations": 0, "operations_open": 0, "stages": 0, "parents_outside": 0,
+        "replays": 0, "reproduced": 0, "planned": 0, "not_planned": 0,
     }  # fmt: skip
     axes = report.to_dict()["axes"]
     assert {a: axes[a]["status"] for a in AXES} == {
         **dict.fromkeys(AXES, "verified"),
-        "replay": "not_checked",
+        "replay": "not_applicable",
     }
 
 
@@ -865,7 +866,7 @@ def test_exit_codes(sound: tuple[build.Ledger, Files], tmp_path: Path) -> None:
     assert " ".join(report) == (
         "vif_report verifier verified_at package verdict exit_code origin genesis size root "
         "selection pinned known_head counts axes findings finding_counts not_checked "
-        "lineage beside"
+        "lineage replays replay_run beside"
     )
     trust = tmp_path / "trust.json"
     trust.write_text("{}")

@@ -2,6 +2,7 @@
 
 The text begins with `Answer 17 to 0a1b2c3d4e5f:` (serial number, digest of the request), so no two
 paid calls have the same answer, and a recorded answer that is given again is known by its number.
+With the option `repeatable` the number is 0 and the fingerprint takes its place.
 """
 
 from __future__ import annotations
@@ -66,11 +67,21 @@ class Asked:
         """Return an id of the answer, different for each paid call."""
         return f"{prefix}{self.serial:06d}{self.digest.hex()[:18]}"
 
+    @property
+    def said_serial(self) -> int:
+        """The number in what is said."""
+        return 0 if self.options.repeatable else self.serial
+
+    def _drawn(self, number: int) -> bytes:
+        """What an answer is drawn from."""
+        seed = self.digest + struct.pack(">QQ", self.said_serial, number)
+        return seed + self.options.fingerprint.encode() if self.options.repeatable else seed
+
     def words(self, choice: int = 0) -> list[str]:
         """Return the answer as words; joined by spaces they are the text."""
-        stream = hashlib.shake_256(self.digest + struct.pack(">QQ", self.serial, choice))
+        stream = hashlib.shake_256(self._drawn(choice))
         drawn = [_WORDS[byte % len(_WORDS)] for byte in stream.digest(self.options.words)]
-        return ["Answer", str(self.serial), "to", f"{self.digest.hex()[:12]}:", *drawn]
+        return ["Answer", str(self.said_serial), "to", f"{self.digest.hex()[:12]}:", *drawn]
 
     def text(self, choice: int = 0) -> str:
         """Return the text of the answer; of a structured output, JSON."""
@@ -86,8 +97,9 @@ class Asked:
 
     def vector(self, index: int) -> list[float]:
         """Return an embedding; its first number is the serial number."""
-        seed = hashlib.shake_256(self.digest + struct.pack(">QQ", self.serial, index))
-        return [float(self.serial), *((byte - 128) / 128 for byte in seed.digest(DIMENSIONS - 1))]
+        seed = hashlib.shake_256(self._drawn(index))
+        drawn = ((byte - 128) / 128 for byte in seed.digest(DIMENSIONS - 1))
+        return [float(self.said_serial), *drawn]
 
     def packed(self, index: int) -> str:
         """Return an embedding as the SDK asks for it: base64 of little-endian 32-bit floats."""

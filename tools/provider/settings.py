@@ -51,6 +51,8 @@ class Options:
     """Words of an answer."""
     pause_ms: float = 0.0
     """Before the first byte of each answer."""
+    repeatable: bool = False
+    """What is said follows from request and fingerprint alone; ids and times still count up."""
 
 
 class Settings:

@@ -1,0 +1,164 @@
+"""What is expected of a replay: what a witness and its contents say (specs/13 sections 1, 4, 5).
+
+A fact is a value, known not to be there, or not known because a content is not at hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from .answers import ANSWER_MAX_BYTES, Answer, environment_of, read_answer
+from .at_hand import AtHand, Statement
+from .encodings import decoded, encodings_of
+from .errors import BadValue
+from .observation import Observation, parse_environment, parse_observation
+from .protocols import by_members, by_url, speaks
+
+T = TypeVar("T")
+_CALLED = ("openai", "anthropic")
+
+
+@dataclass(frozen=True)
+class Known(Generic[T]):
+    """A fact; `value` is None for what is not there, and for what is not known."""
+
+    value: T | None = None
+    known: bool = True
+
+
+UNKNOWN: Known[Any] = Known(None, False)
+Output = tuple[bytes, str]
+"""content and media type"""
+
+
+class Side(NamedTuple):
+    """One side of a comparison, as far as it is known."""
+
+    output: Known[Output]
+    observation: Known[Observation]
+    environment: Known[bytes]
+
+
+class Expectations:
+    """Reads what a witness lets expect; the last witness is remembered."""
+
+    def __init__(self, hand: AtHand) -> None:
+        self._hand = hand
+        self._last: tuple[tuple[int, int], Side] | None = None
+
+    def of(self, witness: Statement) -> Side:
+        """Return what a replay of a witness is compared with."""
+        place = (witness.package, witness.position)
+        if self._last is None or self._last[0] != place:
+            self._last = (place, self._read(witness))
+        return self._last[1]
+
+    def _read(self, w: Statement) -> Side:
+        b = w.body
+        replay = b.get("replay", {})
+        output: Known[Output] = Known()
+        if "output_hash" in b["output"]:
+            output = self.output(w.package, b["output"]["output_hash"])
+        if "observation" in replay:
+            seen = self.observation(w.package, replay["observation"])[0]
+        else:
+            answer = self._answered(w)
+            seen = UNKNOWN if answer.value is None else Known(answer.value.observation)
+        if "environment" in replay:
+            where = self.environment(w.package, replay["environment"])[0]
+        else:
+            model = b["model"]
+            where = Known()
+            if "system_fingerprint" in model:
+                where = Known(environment_of(model["model_id"], model["system_fingerprint"]))
+        return Side(output, seen, where)
+
+    def output(self, package: int, ref: dict[str, Any]) -> Known[Output]:
+        """Return an output that a reference names."""
+        content = self._hand.content(package, ref)
+        return UNKNOWN if content is None else Known((content, ref["media_type"]))
+
+    def observation(
+        self, package: int, ref: dict[str, Any]
+    ) -> tuple[Known[Observation], BadValue | None]:
+        """Return what an observation says, nothing if it is not one, and then why."""
+        content = self._hand.content(package, ref)
+        if content is None:
+            return UNKNOWN, None
+        try:
+            return Known(parse_observation(content)), None
+        except BadValue as e:
+            return Known(), e
+
+    def environment(
+        self, package: int, ref: dict[str, Any]
+    ) -> tuple[Known[bytes], BadValue | None]:
+        """Return the bytes of an environment, nothing if it is not one, and then why."""
+        content = self._hand.content(package, ref)
+        if content is None:
+            return UNKNOWN, None
+        try:
+            parse_environment(content)
+        except BadValue as e:
+            return Known(), e
+        return Known(content), None
+
+    def _answered(self, w: Statement) -> Known[Answer]:
+        """Return what `raw.response` of a witness says."""
+        raw = w.body.get("raw", {})
+        if "response" not in raw:
+            return Known(Answer())
+        protocol = self.protocol(w)
+        if protocol.value is None:
+            return Known(Answer()) if protocol.known else UNKNOWN
+        encoding = raw.get("response_headers", {}).get("content-encoding", "")
+        return self.answer(w.package, raw["response"], protocol.value, encoding)
+
+    def answer(
+        self, package: int, ref: dict[str, Any], protocol: str, encoding: str = ""
+    ) -> Known[Answer]:
+        """Return what an archived response says in a protocol."""
+        encodings = encodings_of(encoding)
+        content = None if encodings is None else self._hand.content(package, ref)
+        if content is None or encodings is None:
+            return UNKNOWN
+        body = decoded((content,), encodings, ANSWER_MAX_BYTES) if encodings else content
+        if body is None or not self._hand.shelf.spend(len(body)):
+            return UNKNOWN
+        return Known(read_answer(protocol, body))
+
+    def protocol(self, w: Statement) -> Known[str]:
+        """Return the protocol in which the call of a witness was made."""
+        b = w.body
+        engine = b.get("replay", {}).get("engine")
+        if engine == "embedded":
+            return Known(speaks(engine, None))
+        raw = b.get("raw", {})
+        if "request" not in raw or (engine is None and _is_step(b)):
+            return Known()
+        if engine is not None and engine not in _CALLED:
+            return Known()
+        outcome = self._hand.parent(w, 0)
+        intent = None
+        if outcome is not None and outcome.kind == "outcome":
+            intent = self._hand.parent(outcome, 0)
+        if intent is not None and intent.kind == "intent":
+            found = by_url(intent.body["method"], intent.body["url"])
+        else:
+            request = self._hand.content(w.package, raw["request"])
+            if request is None:
+                return UNKNOWN
+            found = by_members(b, request)
+        return Known(found if engine is None else speaks(engine, found))
+
+
+def _is_step(b: dict[str, Any]) -> bool:
+    """Return whether a witness without an engine is of a function that was called."""
+    tools = b.get("tools", {})
+    return (
+        b["operation"] == "execute_tool"
+        and b["capture"]["vantage"] == "hook"
+        and len(tools.get("tool_ids", ())) == 1
+        and "tool_parameters" in tools
+    )
