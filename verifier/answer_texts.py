@@ -10,13 +10,18 @@ from .json_parts import Value
 _THINKING = ("thinking", "redacted_thinking")
 
 
+def _is_something(value: Value | None) -> bool:
+    """Tell whether a member is there, and neither null nor empty."""
+    return value is not None and value.raw() not in (b"null", b"[]", b"{}", b'""')
+
+
 def _chat(whole: Value) -> str | None:
     choice = only_choice(whole)
     message = None if choice is None else choice.one("message")
     if message is None:
         return None
     content, *calls = message.get("content", "tool_calls", "function_call")
-    return text_of(content) if calls == [None, None] else None
+    return None if any(map(_is_something, calls)) else text_of(content)
 
 
 def _completions(whole: Value) -> str | None:
@@ -71,7 +76,7 @@ def _chat_streamed(parts: Parts) -> str | None:
         if delta is None:
             continue
         content, *calls = delta.get("content", "tool_calls", "function_call")
-        if calls != [None, None]:
+        if any(map(_is_something, calls)):
             return None
         found.append(text_of(content) or "")
     return "".join(found)

@@ -121,14 +121,12 @@ def parser() -> argparse.ArgumentParser:
         "--replay-level",
         metavar="LEVEL",
         choices=LEVELS,
-        default=REPLAY_LEVEL,
         help=f"level that has to be reached, by default {REPLAY_LEVEL}: " + ", ".join(LEVELS),
     )
     asked.add_argument(
         "--replay-timeout",
         metavar="SECONDS",
         type=_seconds,
-        default=REPLAY_TIMEOUT_S,
         help=f"time for each answer as a whole, by default {REPLAY_TIMEOUT_S:g}",
     )
     out = p.add_mutually_exclusive_group()
@@ -168,6 +166,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = commands.parse_args(argv)
     if len(args.beside) > BESIDE_MAX:
         commands.error(f"--beside: more than {BESIDE_MAX} packages")
+    if args.replay_endpoint is None and (
+        args.allow_remote or args.replay_level is not None or args.replay_timeout is not None
+    ):
+        commands.error("--replay-endpoint is missing: nothing is sent without it")
     progress = _Progress() if sys.stderr.isatty() and not args.quiet else None
     try:
         report = verify_package(
@@ -181,8 +183,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             progress=progress,
             replay_endpoint=args.replay_endpoint,
             allow_remote=args.allow_remote,
-            replay_level=args.replay_level,
-            replay_timeout=args.replay_timeout,
+            replay_level=args.replay_level or REPLAY_LEVEL,
+            replay_timeout=args.replay_timeout or REPLAY_TIMEOUT_S,
         )
     except KeyboardInterrupt:
         return EXIT_UNREADABLE

@@ -11,12 +11,12 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from .answers import ANSWER_MAX_BYTES, Answer, environment_of, read_answer
 from .at_hand import AtHand, Statement
 from .encodings import decoded, encodings_of
+from .engines import ASKED, is_step
 from .errors import BadValue
 from .observation import Observation, parse_environment, parse_observation
 from .protocols import by_members, by_url, speaks
 
 T = TypeVar("T")
-_CALLED = ("openai", "anthropic")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,12 @@ class Expectations:
         protocol = self.protocol(w)
         if protocol.value is None:
             return Known(Answer()) if protocol.known else UNKNOWN
-        encoding = raw.get("response_headers", {}).get("content-encoding", "")
+        headers = raw.get("response_headers")
+        if headers is None:  # then those of the outcome, whose response it is
+            outcome = self._hand.parent(w, 0)
+            answered = outcome is not None and outcome.kind == "outcome"
+            headers = outcome.body.get("response_headers", {}) if outcome and answered else {}
+        encoding = headers.get("content-encoding", "")
         return self.answer(w.package, raw["response"], protocol.value, encoding)
 
     def answer(
@@ -135,9 +140,9 @@ class Expectations:
         if engine == "embedded":
             return Known(speaks(engine, None))
         raw = b.get("raw", {})
-        if "request" not in raw or (engine is None and _is_step(b)):
+        if "request" not in raw or (engine is None and is_step(b)):
             return Known()
-        if engine is not None and engine not in _CALLED:
+        if engine is not None and engine not in ASKED:
             return Known()
         outcome = self._hand.parent(w, 0)
         intent = None
@@ -151,14 +156,3 @@ class Expectations:
                 return UNKNOWN
             found = by_members(b, request)
         return Known(found if engine is None else speaks(engine, found))
-
-
-def _is_step(b: dict[str, Any]) -> bool:
-    """Return whether a witness without an engine is of a function that was called."""
-    tools = b.get("tools", {})
-    return (
-        b["operation"] == "execute_tool"
-        and b["capture"]["vantage"] == "hook"
-        and len(tools.get("tool_ids", ())) == 1
-        and "tool_parameters" in tools
-    )

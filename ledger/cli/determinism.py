@@ -31,9 +31,9 @@ from ledger.formats.values import is_uuid7
 from ledger.replay import Report, recorded_determinism
 from ledger.replay import determinism as run_again
 from ledger.replay.replaying import ReplayOptions
-from ledger.replay.report_json import document
-from ledger.replay.report_page import page
-from ledger.replay.reporting import RUNS
+from ledger.replay.report.json import document
+from ledger.replay.report.making import RUNS
+from ledger.replay.report.page import page
 
 __all__ = ["determinism"]
 

@@ -8,11 +8,11 @@ from ledger.cli import output
 from ledger.cli.text import clip, counted, pad, visible
 from ledger.replay import Report
 from ledger.replay.levels import LEVELS, Level
-from ledger.replay.report_counts import Spread, Tally
-from ledger.replay.report_environments import EnvironmentRow
-from ledger.replay.report_passages import Side, passages
-from ledger.replay.report_witness import RELATIONS, WitnessReport
-from ledger.replay.report_words import REASON_WORDS, headline, member, span
+from ledger.replay.report.counts import Spread, Tally
+from ledger.replay.report.environments import EnvironmentRow
+from ledger.replay.report.passages import Side, passages
+from ledger.replay.report.witness import RELATIONS, WitnessReport
+from ledger.replay.report.words import REASON_WORDS, headline, member, span
 
 __all__ = ["show_report"]
 

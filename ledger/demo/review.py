@@ -25,7 +25,7 @@ from ledger.export.attachments import attach
 from ledger.replay import Report, determinism
 from ledger.replay.engines.embedded import Embedded
 from ledger.replay.packages import PackageSource
-from ledger.replay.report_page import page
+from ledger.replay.report.page import page
 
 __all__ = ["RUNS", "Review", "review"]
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from ledger.replay.engine import Engine, Resources, Result, Task
 from ledger.replay.operations import OperationReplay, replay_operation
 from ledger.replay.replaying import Replay, areplay, replay
-from ledger.replay.report import Report
-from ledger.replay.reporting import determinism, recorded_determinism
+from ledger.replay.report.making import determinism, recorded_determinism
+from ledger.replay.report.whole import Report
 
 __all__ = [
     "Engine",

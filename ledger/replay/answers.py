@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
+from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 
 from ledger.capture import sse
@@ -29,15 +30,19 @@ NAMING: Final = ("id", "created", "created_at", "completed_at")
 """Members that name an answer and are not what it says."""
 
 _STREAM_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_CALLS = ("tool_calls", "function_call")
+_NOTHING: tuple[object, ...] = (None, [], {}, "")
 _THINKING = ("thinking", "redacted_thinking")
 
 _Map = dict[str, Any]
 
 
+_Tokens = list[tuple[str, float]]
+
+
 class _Said(NamedTuple):
     output: Media | None = None
-    tokens: Sequence[Any] | None = None
-    logprobs: Sequence[Any] | None = None
+    tokens: _Tokens | None = None
 
 
 def read_answer(protocol: str, body: bytes) -> Seen:
@@ -77,30 +82,19 @@ def _raw(answer: _Map) -> Raw | None:
 
 
 def _environment(parts: Sequence[_Map]) -> bytes | None:
-    names = ("model", "system_fingerprint")
-    found = {
-        name: next(filter(None, (_text(one.get(name)) for one in parts)), None) for name in names
-    }
-    return canonical(found) if all(found.values()) else None
+    for part in parts:
+        found = {name: _text(part.get(name)) for name in ("model", "system_fingerprint")}
+        if all(found.values()):
+            return canonical(found)
+    return None
 
 
 def _observation(said: _Said, raw: Raw | None) -> Observation | None:
-    texts, numbers = said.tokens, said.logprobs
-    usable = (
-        texts is not None
-        and numbers is not None
-        and len(texts) == len(numbers) <= OBSERVATION_TOKENS_MAX
-        and all(isinstance(text, str) for text in texts)
-        and all(_is_number(number) for number in numbers)
-    )
-    if not usable:
+    tokens = said.tokens
+    if not tokens or len(tokens) > OBSERVATION_TOKENS_MAX:
         return None if raw is None else Observation(raw=raw)
-    assert texts is not None
-    assert numbers is not None
-    try:
-        return Observation(token_texts=texts, logprobs=[float(one) for one in numbers], raw=raw)
-    except FormatError:  # numbers that RFC 8785 writes so that I-JSON does not read them
-        return None if raw is None else Observation(raw=raw)
+    texts, numbers = zip(*tokens, strict=True)
+    return Observation(token_texts=texts, logprobs=numbers, raw=raw)
 
 
 def _is_number(value: object) -> bool:
@@ -136,29 +130,36 @@ def _chat(answer: _Map) -> _Said:
     if choice is None:
         return _Said()
     message = _map(choice.get("message"))
-    calls = message.get("tool_calls") or message.get("function_call")
+    calls = any(message.get(name) not in _NOTHING for name in _CALLS)
     output = None if calls else _media(_text(message.get("content")))
-    return _Said(output, *_chat_tokens(_map(choice.get("logprobs")).get("content")))
+    return _Said(output, _tokens(_chat_pairs(choice)))
 
 
-def _chat_tokens(value: object) -> tuple[list[Any] | None, list[Any] | None]:
-    found = _maps(value)
-    if found is None:
-        return None, None
-    return [one.get("token") for one in found], [one.get("logprob") for one in found]
+def _chat_pairs(choice: _Map) -> list[Any]:
+    """What a choice says of its tokens: pairs, whatever they hold."""
+    content = _map(choice.get("logprobs")).get("content")
+    found = map(_map, content if isinstance(content, list) else ())
+    return [(one.get("token"), one.get("logprob")) for one in found]
+
+
+def _completion_pairs(choice: _Map) -> list[Any]:
+    logprobs = _map(choice.get("logprobs"))
+    both = logprobs.get("tokens"), logprobs.get("token_logprobs")
+    texts, numbers = (one if isinstance(one, list) else [] for one in both)
+    return list(zip_longest(texts, numbers))
+
+
+def _tokens(pairs: list[Any]) -> _Tokens | None:
+    """Token texts with finite numbers; None where there are none, or others."""
+    good = all(isinstance(text, str) and _is_number(number) for text, number in pairs)
+    return [(text, float(number)) for text, number in pairs] if pairs and good else None
 
 
 def _completion(answer: _Map) -> _Said:
     choice = _only_choice(answer)
     if choice is None:
         return _Said()
-    logprobs = _map(choice.get("logprobs"))
-    tokens, numbers = logprobs.get("tokens"), logprobs.get("token_logprobs")
-    return _Said(
-        _media(_text(choice.get("text"))),
-        tokens if isinstance(tokens, list) else None,
-        numbers if isinstance(numbers, list) else None,
-    )
+    return _Said(_media(_text(choice.get("text"))), _tokens(_completion_pairs(choice)))
 
 
 def _message(answer: _Map) -> _Said:
@@ -204,10 +205,12 @@ def _choices(parts: Sequence[_Map]) -> list[_Map] | None:
     """The choices of all parts, None if one is malformed or of another answer than the first."""
     found: list[_Map] = []
     for part in parts:
-        choices = _maps(part.get("choices", []))
-        if choices is None or any(choice.get("index") != 0 for choice in choices):
-            return None
-        found += choices
+        choices = part.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            index = choice.get("index") if isinstance(choice, dict) else None
+            if not _is_number(index) or index != 0:
+                return None
+            found.append(choice)
     return found
 
 
@@ -216,32 +219,18 @@ def _chat_stream(parts: Sequence[_Map]) -> _Said:
     if choices is None:
         return _Said()
     deltas = [_map(choice.get("delta")) for choice in choices]
-    calls = any(delta.get("tool_calls") or delta.get("function_call") for delta in deltas)
+    calls = any(delta.get(name) not in _NOTHING for delta in deltas for name in _CALLS)
     text = "".join(_text(delta.get("content")) or "" for delta in deltas)
-    tokens: list[Any] = []
-    numbers: list[Any] = []
-    for choice in choices:
-        some, more = _chat_tokens(_map(choice.get("logprobs")).get("content"))
-        tokens += some or []
-        numbers += more or []
-    there = (tokens, numbers) if tokens else (None, None)
-    return _Said(None if calls else _media(text), *there)
+    pairs = [pair for choice in choices for pair in _chat_pairs(choice)]
+    return _Said(None if calls else _media(text), _tokens(pairs))
 
 
 def _completion_stream(parts: Sequence[_Map]) -> _Said:
     choices = _choices(parts)
     if choices is None:
         return _Said()
-    tokens: list[Any] = []
-    numbers: list[Any] = []
-    for choice in choices:
-        logprobs = _map(choice.get("logprobs"))
-        some, more = logprobs.get("tokens"), logprobs.get("token_logprobs")
-        if isinstance(some, list) and isinstance(more, list):
-            tokens += some
-            numbers += more
-    there = (tokens, numbers) if tokens else (None, None)
-    return _Said(_media("".join(_text(one.get("text")) or "" for one in choices)), *there)
+    pairs = [pair for choice in choices for pair in _completion_pairs(choice)]
+    return _Said(_media("".join(_text(one.get("text")) or "" for one in choices)), _tokens(pairs))
 
 
 def _message_stream(parts: Sequence[_Map]) -> _Said:

@@ -11,7 +11,7 @@ from ledger.formats.observation import environment
 from ledger.model import from_body
 from ledger.model.base import to_body
 from ledger.replay.levels import LEVELS, reached
-from ledger.replay.report_inputs import Contents, Run, Subject
+from ledger.replay.report.inputs import Contents, Run, Subject
 
 HOSTILE = "</code><script>alert(1)</script>&amp; \u202egpj.exe \x1b[31m"
 

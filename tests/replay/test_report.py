@@ -20,17 +20,18 @@ from hypothesis import strategies as st
 from ledger import Draft, Ledger
 from ledger.export.text import shown
 from ledger.formats.payload import Parent
-from ledger.replay import determinism, recorded_determinism, report_plot
+from ledger.replay import determinism, recorded_determinism
 from ledger.replay.levels import LEVELS
-from ledger.replay.report import Report, gather
-from ledger.replay.report_counts import STATES, Few
-from ledger.replay.report_environments import Change
-from ledger.replay.report_inputs import Contents, Run, Subject
-from ledger.replay.report_json import document
-from ledger.replay.report_page import page
-from ledger.replay.report_passages import passages
-from ledger.replay.report_plot import bars, strip
-from ledger.replay.report_witness import CELLS_MAX, OUTPUTS_MAX, WitnessReport
+from ledger.replay.report import plot as report_plot
+from ledger.replay.report.counts import STATES, Few
+from ledger.replay.report.environments import Change
+from ledger.replay.report.inputs import Contents, Run, Subject
+from ledger.replay.report.json import document
+from ledger.replay.report.page import page
+from ledger.replay.report.passages import passages
+from ledger.replay.report.plot import bars, strip
+from ledger.replay.report.whole import Report, gather
+from ledger.replay.report.witness import CELLS_MAX, OUTPUTS_MAX, WitnessReport
 from tests.replay.lab import Scripted, local, says
 from tests.replay.runs import HOSTILE, World
 
@@ -437,9 +438,9 @@ def test_what_is_not_drawn_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     report = gather(runs, world.contents)
     assert f"at most {CELLS_MAX} runs of each" in text_of(report)
     monkeypatch.setattr(report_plot, "_WITNESSES_MAX", 15)
-    monkeypatch.setattr("ledger.replay.report_page._DIFFERING_OPEN", 5)
-    monkeypatch.setattr("ledger.replay.report_page._DIFFERING_SHOWN", 10)
-    monkeypatch.setattr("ledger.replay.report_page._WITNESSES_SHOWN", 3)
+    monkeypatch.setattr("ledger.replay.report.page._DIFFERING_OPEN", 5)
+    monkeypatch.setattr("ledger.replay.report.page._DIFFERING_SHOWN", 10)
+    monkeypatch.setattr("ledger.replay.report.page._WITNESSES_SHOWN", 3)
     text = text_of(report)
     for words in ("first 15 of 20 operations", "5 more", "first 10 of 20", "first 3 of 20"):
         assert words in text

@@ -205,6 +205,38 @@ def test_who_is_asked_for(tmp_path: Path) -> None:
     assert len(server.requests) == 2
 
 
+def test_only_the_selection_is_asked_for(tmp_path: Path) -> None:
+    """A call of another session, slipped into a package of one, is not sent anywhere."""
+    s = asked()
+    raw = s.raw(b'{"messages":["private"]}')
+    other = s.ledger.add(
+        "witness",
+        build.witness() | {"raw": raw, "output": {"output_hash": s.ref(b"Hello")}},
+        stream="b",
+        session="run-2",
+    )
+    path, pins = pack(s, tmp_path, kind="session", session="run-1", extra=[other])
+    with serving.serving(answering(BODY)) as server:
+        run((path, pins), server.url)
+    assert len(server.requests) == 1
+    assert b"private" not in server.requests[0]
+
+
+def test_an_archive_that_is_not_whole(tmp_path: Path) -> None:
+    """The answer is the same, the recorded one was erased: no level is reached."""
+    s = asked()
+    gone = build.payload(s.ledger.entries[s.at["chat"]])["body"]["raw"]["response"]
+    s.ledger.add("erasure", {"content": gone, "reason": "r"}, stream="admin")
+    del s.ledger.contents[gone["blake3"]]
+    with serving.serving(answering(BODY)) as server:
+        report = run(pack(s, tmp_path), server.url)
+    one = only(report)
+    assert (weighing(report), one["reason"], one["level"]) == (
+        ["not_reproduced"], "content_missing", "none",
+    )  # fmt: skip
+    assert (one["levels"]["archive"], one["levels"]["text"]) == ("differs", "differs")
+
+
 def test_a_witness_with_a_finding_is_not_asked_for(tmp_path: Path) -> None:
     """An altered request, a wrong band, a plan that says otherwise: nothing is sent."""
     s = asked()
@@ -566,7 +598,14 @@ def test_the_command_line(
     assert f"Replay at {server.url}" in html
     assert "output_differs" in html
     capsys.readouterr()
-    for wrong in (["--replay-level", "all"], ["--replay-timeout", "x"], ["--replay-timeout", "-1"]):
+    for wrong in (
+        ["--replay-level", "all"],
+        ["--replay-timeout", "x"],
+        ["--replay-timeout", "-1"],
+        ["--replay-timeout", "5"],
+        ["--replay-level", "bits"],
+        ["--allow-remote"],
+    ):
         with pytest.raises(SystemExit):
             main([str(path), *wrong])
     assert main([str(path), "--replay-endpoint", "http://example.org"]) == 2

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.verifier import build, replan
 from tests.verifier.replan import ENVIRONMENT, JSON, PLAN, WEIGHTS, Files, Shop
 from verifier import Report, verify_package
 from verifier.engines import way_of
-from verifier.plan_form import PLAN_LINE_MAX_BYTES
+from verifier.errors import BadValue
+from verifier.plan_form import PLAN_LINE_MAX_BYTES, parse_line, parse_weights
+from verifier.plan_lines import encoded
+from verifier.plan_reader import PlanReader
 
 Line = dict[str, Any]
 Edit = Callable[[list[Line]], Any]
@@ -357,6 +364,57 @@ def test_a_call_goes_where_it_went(tmp_path: Path) -> None:
     assert [row for row in rows if row[0].startswith("plan")] == []
 
 
+def test_one_answer_read_by_two_protocols(tmp_path: Path) -> None:
+    """What was found out of a content is kept for the protocol that it was read by."""
+    s = Shop()
+    body = replan.answer()
+    response = s.ref(body, JSON)
+    for name, member, path in (("chat", "messages", "chat/completions"),
+                               ("text", "prompt", "completions")):  # fmt: skip
+        raw = s.raw(f'{{"{member}":[]}}'.encode()) | {"response": response}
+        s.witness(name, raw=raw)
+        expected = replan.said(body) if name == "chat" else {}
+        s.planned(name, "openai", needs="endpoint", path=f"/v1/{path}", request=raw["request"],
+                  expected=expected)  # fmt: skip
+    assert sealed(tmp_path, lambda plan: plan, s)[0] == []
+
+
+def test_lines_of_records_that_are_missing(tmp_path: Path) -> None:
+    """Where a file of the log is gone, lines of its witnesses are not called invented."""
+    s = Shop()
+    for n in range(300):
+        s.witness(str(n), data={"prompt_hash": s.ref(b"p")})
+        s.reason(str(n), "not_recorded")
+    files = build.package(s.ledger, signed=False, more=s.files())
+    for path in ("data/log/tile/entries/000", "data/log/tile/0/000"):
+        del files[path]
+    report = verify(s, build.bag(files), tmp_path)
+    assert not [row for row in found(report) if row[0].startswith("plan")]
+    assert report.counts["not_planned"] == 300
+    text = "lines of the replay plan: statements or contents not valid (255)"
+    assert text in report.not_checked
+
+
+def test_a_line_without_end_takes_no_memory() -> None:
+    """Of a line that is too long no more is kept than the longest line has."""
+
+    class Endless:
+        def stream(self, path: str) -> Iterator[bytes]:
+            for _ in range(400):
+                yield b"x" * (1 << 18)
+            yield b"\n{}"
+
+    report = Report("", "", "")
+    tracemalloc.start()
+    try:
+        reader = PlanReader(Endless(), report)  # type: ignore[arg-type]
+        assert reader.line() is None
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert report.finding_counts == {"plan_invalid": 2}
+
+
 BASE: Line = {"operation": "chat", "model": {}, "capture": {"vantage": "manual"}}
 TOOL: Line = {"tool_ids": ["f"], "tool_parameters": {}}
 RAW: Line = {"request": {}}
@@ -443,3 +501,24 @@ def test_a_withheld_package_says_that_contents_are_missing(tmp_path: Path) -> No
     report = verify(s, build.package(s.ledger, withheld=True, more=more), tmp_path)
     assert found(report) == []
     assert (report.counts["planned"], report.counts["not_planned"]) == (0, 10)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.text(), VALUES, max_size=4), st.text(), st.integers(0, 2**53 - 1))
+def test_a_line_is_written_in_the_canonical_form(parameters: Line, model: str, index: int) -> None:
+    """Whatever parameters hold, a line is what another implementation of RFC 8785 makes of it."""
+    line = {"model": model, "index": index, "parameters": parameters, "levels": ["archive"]}
+    assert encoded(line) == rfc8785.dumps(line) + b"\n"
+
+
+@given(st.binary(max_size=200) | st.builds(rfc8785.dumps, VALUES))
+def test_whatever_a_line_is_it_is_refused_or_has_the_form(raw: bytes) -> None:
+    for parse in (parse_line, parse_weights):
+        with contextlib.suppress(BadValue):
+            parse(raw + b"\n")

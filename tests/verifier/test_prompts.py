@@ -174,6 +174,17 @@ def test_many_witnesses_with_one_snapshot(tmp_path: Path) -> None:
     assert codes(verify(s, tmp_path)) == [("prompt_mismatch", s.at["7"])]
 
 
+def test_each_witness_has_its_own_variables(tmp_path: Path) -> None:
+    s = Shop()
+    template = s.ref(b"{{x}}")
+    for name, value in (("one", "1"), ("two", "2"), ("bad", "3"), ("again", "1")):
+        prompt = s.ref(b"no" if name == "bad" else value.encode())
+        data = {"prompt_hash": prompt, "prompt_template": template,
+                "prompt_variables": s.ref(json.dumps({"x": value}).encode(), JSON)}  # fmt: skip
+        s.witness(name, data=data)
+    assert codes(verify(s, tmp_path)) == [("prompt_mismatch", s.at["bad"])]
+
+
 def put_in(template: str, **variables: str) -> str | None:
     text = made(template.encode(), filling(parse_variables(json.dumps(variables).encode()), None,
                                            ()), 10_000)  # fmt: skip

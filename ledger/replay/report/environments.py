@@ -14,9 +14,9 @@ from typing import Any, Final
 from ledger.errors import FormatError
 from ledger.formats.content import ContentRef, from_cbor
 from ledger.formats.observation import parse_environment
-from ledger.replay.report_counts import Few, Tally
-from ledger.replay.report_inputs import Contents, Run
-from ledger.replay.report_witness import RELATIONS, Relation, relation_of
+from ledger.replay.report.counts import Few, Tally
+from ledger.replay.report.inputs import Contents, Run
+from ledger.replay.report.witness import RELATIONS, Relation, relation_of
 
 __all__ = ["NOT_KNOWN", "Change", "EnvironmentRow", "Environments"]
 

@@ -17,11 +17,11 @@ from markupsafe import Markup
 
 from ledger.export.text import shown
 from ledger.replay.levels import LEVELS
-from ledger.replay.report import Report
-from ledger.replay.report_passages import passages
-from ledger.replay.report_plot import WIDTH, bars, strip
-from ledger.replay.report_witness import CELLS_MAX, RELATIONS, WitnessReport
-from ledger.replay.report_words import (
+from ledger.replay.report.passages import passages
+from ledger.replay.report.plot import WIDTH, bars, strip
+from ledger.replay.report.whole import Report
+from ledger.replay.report.witness import CELLS_MAX, RELATIONS, WitnessReport
+from ledger.replay.report.words import (
     LEVEL_WORDS,
     REASON_WORDS,
     RELATION_WORDS,
@@ -112,7 +112,7 @@ def _clip(text: str, characters: int) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("ledger.replay"),
+        loader=PackageLoader("ledger.replay.report"),
         autoescape=select_autoescape(("html.j2",), default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,

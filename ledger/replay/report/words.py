@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ledger.replay.levels import Level
-from ledger.replay.report_witness import Relation, Verdict
+from ledger.replay.report.witness import Relation, Verdict
 
 if TYPE_CHECKING:
-    from ledger.replay.report import Report
+    from ledger.replay.report.whole import Report
 
 __all__ = [
     "LEVEL_WORDS", "REASON_WORDS", "RELATION_WORDS", "VERDICT_WORDS", "Tone", "headline", "member",

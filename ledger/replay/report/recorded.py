@@ -9,7 +9,7 @@ from ledger.formats.content import ContentRef
 from ledger.formats.payload import Parent
 from ledger.model import from_body
 from ledger.reader import Reader
-from ledger.replay.report_inputs import Contents, Run, Subject, of_parent, of_witness
+from ledger.replay.report.inputs import Contents, Run, Subject, of_parent, of_witness
 
 __all__ = ["contents_of", "recorded_runs"]
 

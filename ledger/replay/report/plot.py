@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.replay.levels import LEVELS, Level
-from ledger.replay.report import Report
-from ledger.replay.report_witness import Cell, WitnessReport
+from ledger.replay.report.whole import Report
+from ledger.replay.report.witness import Cell, WitnessReport
 
 __all__ = ["WIDTH", "Bar", "Label", "Segment", "Strip", "bars", "ground", "strip"]
 

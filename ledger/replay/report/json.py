@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.replay.levels import LEVELS
-from ledger.replay.report import Report
-from ledger.replay.report_counts import Tally
-from ledger.replay.report_witness import WitnessReport
+from ledger.replay.report.counts import Tally
+from ledger.replay.report.whole import Report
+from ledger.replay.report.witness import WitnessReport
 
 __all__ = ["document"]
 

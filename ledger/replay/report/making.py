@@ -14,10 +14,10 @@ from ledger.formats.content import ContentRef
 from ledger.log import Ledger
 from ledger.model.base import to_body
 from ledger.reader import Reader
-from ledger.replay.recorded import contents_of, recorded_runs
 from ledger.replay.replaying import Replay, ReplayOptions, replay
-from ledger.replay.report import Report, gather
-from ledger.replay.report_inputs import Contents, Run, of_witness
+from ledger.replay.report.inputs import Contents, Run, of_witness
+from ledger.replay.report.recorded import contents_of, recorded_runs
+from ledger.replay.report.whole import Report, gather
 from ledger.replay.source import LedgerSource, Source
 
 __all__ = ["RUNS", "determinism", "recorded_determinism"]

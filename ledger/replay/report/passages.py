@@ -7,9 +7,9 @@ from itertools import islice
 from typing import Final
 
 from ledger.formats.content import ContentRef
-from ledger.replay.report import Report
-from ledger.replay.report_inputs import Contents, Subject
-from ledger.replay.report_witness import WitnessReport
+from ledger.replay.report.inputs import Contents, Subject
+from ledger.replay.report.whole import Report
+from ledger.replay.report.witness import WitnessReport
 
 __all__ = ["PASSAGES", "Passage", "Side", "passages"]
 

@@ -14,8 +14,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from ledger.formats.content import ContentRef, from_cbor
 from ledger.replay.levels import LEVELS, Level, State
-from ledger.replay.report_counts import Extent, Few, Spread, Tally
-from ledger.replay.report_inputs import Contents, Run, Subject
+from ledger.replay.report.counts import Extent, Few, Spread, Tally
+from ledger.replay.report.inputs import Contents, Run, Subject
 
 __all__ = ["CELLS_MAX", "RELATIONS", "Cell", "Relation", "Verdict", "WitnessReport", "relation_of"]
 

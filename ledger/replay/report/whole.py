@@ -4,7 +4,7 @@ A report is made from runs, that is from bodies of `replay` statements and the f
 witnesses, in any order, and keeps counts: memory does not grow with the number of runs. It takes
 the states as they are stated; that they follow from the contents is for a verifier to say.
 
->>> from ledger.replay.report_inputs import Run, Subject
+>>> from ledger.replay.report.inputs import Run, Subject
 >>> states = dict.fromkeys(LEVELS, "match") | {"logprobs": "not_observable", "bits": "differs"}
 >>> body = {"engine": "embedded", "wanted": "text", "success": True, "level": "tokens",
 ...         "levels": states, "run": {"number": 1, "of": 1}, "expected": {}, "replayed": {},
@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ledger.replay.levels import LEVELS, Level
-from ledger.replay.report_counts import Few, Spread, Tally
-from ledger.replay.report_environments import Change, EnvironmentRow, Environments
-from ledger.replay.report_inputs import Contents, Run
-from ledger.replay.report_witness import RELATIONS, Relation, Verdict, WitnessReport, relation_of
+from ledger.replay.report.counts import Few, Spread, Tally
+from ledger.replay.report.environments import Change, EnvironmentRow, Environments
+from ledger.replay.report.inputs import Contents, Run
+from ledger.replay.report.witness import RELATIONS, Relation, Verdict, WitnessReport, relation_of
 
 __all__ = ["VERDICTS", "Report", "Turn", "gather"]
 
