@@ -104,6 +104,21 @@ def test_another_number_of_threads_writes_the_same_tokens(
     assert there["levels"]["bits"] == "differs"
 
 
+@pytest.mark.parametrize(
+    "variables", [{"MKL_CBWR": "COMPATIBLE"}, {"ATEN_CPU_CAPABILITY": "default"}], ids=str
+)
+def test_other_instructions_of_the_processor_are_another_environment(
+    log: Ledger, place: Place, model: Path, variables: dict[str, str]
+) -> None:
+    """Unless the processor has no others: then nothing is another."""
+    witness = tiny.done(log, ENGINE, model)
+    there = tiny.elsewhere(place, witness, model, variables)
+    assert there["levels"]["tokens"] == "match"
+    assert there["environment_identical"] is (there["levels"]["bits"] == "match")
+    if "MKL_CBWR" in variables:  # which is itself part of the environment
+        assert there["environment_identical"] is False
+
+
 def test_the_seed_decides(log: Ledger, model: Path) -> None:
     seeds = (11, -11, 12)
     drawn = [

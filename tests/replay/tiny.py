@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -37,7 +38,13 @@ def again(log: Ledger, witness: Receipt, *weights: Path, **options: object) -> R
     return ran
 
 
-def elsewhere(place: Any, witness: Receipt, weights: Path, **options: object) -> Mapping[str, Any]:
+def elsewhere(
+    place: Any,
+    witness: Receipt,
+    weights: Path,
+    variables: Mapping[str, str] | None = None,
+    **options: object,
+) -> Mapping[str, Any]:
     """Replay it in a process of its own; returns what `vif replay --json` says of the run."""
     told = {"threads": 1} | options
     ran = subprocess.run(
@@ -47,6 +54,7 @@ def elsewhere(place: Any, witness: Receipt, weights: Path, **options: object) ->
         capture_output=True,
         text=True,
         timeout=300,
+        env=os.environ | (variables or {}),
     )
     assert ran.returncode in (0, 1), ran.stderr
     found: dict[str, Any] = json.loads(ran.stdout.splitlines()[0])
