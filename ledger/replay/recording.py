@@ -18,7 +18,7 @@ from ledger.drafts import ParentLike, Receipt
 from ledger.errors import ReplayError
 from ledger.model.archive import Content, Media, media
 from ledger.replay.engine import Engine, Resources, Result, Task, find
-from ledger.replay.weights import weights_digest
+from ledger.replay.weights import shown, weights_digest
 
 __all__ = ["Target", "perform"]
 
@@ -117,7 +117,7 @@ def _weights(resources: Resources) -> bytes | None:
     if not resources.weights:
         return None
     path, tell = resources.weights[0], resources.progress
-    what = f"hashing {path}"
+    what = f"hashing {shown(path)}"
     return weights_digest(
         path, progress=None if tell is None else lambda done, total: tell(what, done, total)
     )

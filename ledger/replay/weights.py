@@ -33,10 +33,13 @@ from ledger.errors import ReplayError
 from ledger.formats.call import canonical
 from ledger.replay.hashcache import HashCache, State
 
-__all__ = ["PIECE_BYTES", "USERS_CACHE", "Weights", "measure", "weights_digest"]
+__all__ = ["PIECE_BYTES", "USERS_CACHE", "Weights", "measure", "shown", "weights_digest"]
 
 PIECE_BYTES: Final = 64 * 2**20
 """Hashed between two reports of progress: large enough for all cores."""
+
+SHOWN_MAX: Final = 200
+"""Characters of a path in a message: messages become part of statements."""
 
 Progress = Callable[[int, int], None]
 """Told how many bytes are done, of how many."""
@@ -65,6 +68,11 @@ class Weights:
             return _states(_listed(self.path)) != self.states
         except ReplayError:
             return True
+
+    def check_unchanged(self) -> None:
+        """Raise `ReplayError("weights_mismatch")` if what was loaded may not be what was hashed."""
+        if self.changed():
+            raise ReplayError("weights_mismatch", f"{shown(self.path)} changed while it was loaded")
 
 
 def weights_digest(
@@ -116,6 +124,12 @@ def measure(
     return Weights(place, digest, total, len(listed), _states(listed))
 
 
+def shown(path: Path) -> str:
+    """A path as messages have it: UTF-8, and its end alone if it is long."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return text if len(text) <= SHOWN_MAX else "…" + text[1 - SHOWN_MAX :]
+
+
 _Listed = list[tuple[str, Path, State]]
 
 
@@ -131,7 +145,7 @@ def _listed(place: Path) -> _Listed:
         if stat.S_ISDIR(found.st_mode):
             files = [(path.relative_to(top).as_posix(), path) for path in _below(top, top)]
         elif stat.S_ISREG(found.st_mode):
-            files = [(top.name, top)]
+            files = [(shown(Path(top.name)), top)]
         else:
             raise _unfit(place, "neither a file nor a folder")
         return sorted(
@@ -202,5 +216,4 @@ def _utf8(name: str, place: Path) -> str:
 
 
 def _unfit(place: Path, why: str, hint: str | None = None) -> ReplayError:
-    shown = os.fsencode(place).decode("utf-8", "backslashreplace")
-    return ReplayError("model_unavailable", f"weights: {shown}: {why}", hint=hint)
+    return ReplayError("model_unavailable", f"weights: {shown(place)}: {why}", hint=hint)

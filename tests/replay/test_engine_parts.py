@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,18 @@ def test_other_weights_are_named_with_their_places(tmp_path: Path) -> None:
     assert "abababababab;" in said
     for file in (one, two):
         assert f"{file} ({weights_digest(file).hex()[:12]})" in said
+
+
+def test_a_message_stays_short_and_utf8(tmp_path: Path) -> None:
+    """It becomes part of a statement, which takes 4,096 bytes of UTF-8."""
+    deep = Path(tmp_path, *["ü" * 100] * 9)
+    deep.mkdir(parents=True)
+    files = [deep / os.fsdecode(b"%d\xff" % number) for number in range(30)]
+    for file in files:
+        file.write_bytes(b"1")
+    said = refusal("weights_mismatch", choose, Resources(weights=files), task(bytes(32)), "a file")
+    assert len(said.encode()) < 4096
+    assert "22 more" in said
 
 
 def test_weights_that_cannot_be_read_may_be_the_ones(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 
 from ledger.errors import ReplayError
 from ledger.replay.engine import Resources, Task
-from ledger.replay.weights import Weights, measure
+from ledger.replay.weights import Weights, measure, shown
 
 __all__ = ["SHOWN_HEX", "choose", "needs", "option"]
 
 SHOWN_HEX = 12
+LOOKED_MAX = 8
+"""Places that a message names."""
 
 
 def choose(resources: Resources, task: Task, kind: str) -> Weights:
@@ -34,20 +36,21 @@ def choose(resources: Resources, task: Task, kind: str) -> Weights:
     unread: ReplayError | None = None
     for path in resources.weights:
         try:
-            found = measure(path, progress=_progress(resources, f"hashing {path}"))
+            found = measure(path, progress=_progress(resources, f"hashing {shown(path)}"))
         except ReplayError as error:
             unread = error
             continue
         if task.weights in (None, found.digest):
             return found
-        looked.append(f"{path} ({found.digest.hex()[:SHOWN_HEX]})")
+        looked.append(f"{shown(path)} ({found.digest.hex()[:SHOWN_HEX]})")
     if unread is not None:  # they may be the ones
         raise unread
     assert task.weights is not None
+    more = [f"{len(looked) - LOOKED_MAX} more"] if len(looked) > LOOKED_MAX else []
     raise ReplayError(
         "weights_mismatch",
         f"the weights of {task.model} are {task.weights.hex()[:SHOWN_HEX]}; "
-        f"at hand are {', '.join(looked)}",
+        f"at hand are {', '.join(looked[:LOOKED_MAX] + more)}",
     )
 
 

@@ -17,7 +17,7 @@ from ledger.replay.engines.at_hand import needs
 from ledger.replay.engines.folders import check_sentences
 from ledger.replay.engines.torch_settings import FAILURES, Settings, quiet, settled
 from ledger.replay.engines.writing import embedding_result
-from ledger.replay.weights import Weights
+from ledger.replay.weights import Weights, shown
 
 __all__ = ["Embedder"]
 
@@ -55,10 +55,12 @@ class Embedder:
                 )
         except FAILURES as error:
             raise ReplayError(
-                "model_unavailable", f"{folder} cannot be loaded: {error}"[:300]
+                "model_unavailable", f"{shown(weights.path)} cannot be loaded: {error}"[:300]
             ) from error
         if weights.changed():
-            raise ReplayError("weights_mismatch", f"{folder} changed while it was loaded")
+            raise ReplayError(
+                "weights_mismatch", f"{shown(weights.path)} changed while it was loaded"
+            )
         self._weights, self._model = weights, model.eval()
 
     def close(self) -> None:
@@ -68,6 +70,7 @@ class Embedder:
     def run(self, task: Task) -> Result:
         """Embed the prompt, which is text; raises `ReplayError("engine_failed")`."""
         assert self._weights is not None, "load comes before run"
+        assert task.weights in (None, self._weights.digest), "load comes before each run"
         if is_json(task.content.media_type):
             raise ReplayError("engine_failed", "one text is embedded at a time, and no JSON")
         try:

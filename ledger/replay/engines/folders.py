@@ -12,6 +12,7 @@ from typing import Any
 
 from ledger.errors import ReplayError
 from ledger.formats.call import read_ijson
+from ledger.replay.weights import shown
 
 __all__ = ["check_model", "check_sentences", "is_sentences"]
 
@@ -76,4 +77,4 @@ def _json(path: Path) -> Any:
 
 
 def _refused(folder: Path, why: str) -> ReplayError:
-    return ReplayError("model_unavailable", f"weights: {folder}: {why}")
+    return ReplayError("model_unavailable", f"weights: {shown(folder)}: {why}")

@@ -32,7 +32,7 @@ from ledger.replay.engines.chat import prompt_text
 from ledger.replay.engines.llama_model import FUNCTIONS, PIECE, Context, Model, Shape
 from ledger.replay.engines.sampling import Parameters
 from ledger.replay.engines.writing import embedding_result, text_result, write
-from ledger.replay.weights import Weights
+from ledger.replay.weights import Weights, shown
 
 __all__ = ["LlamaCpp"]
 
@@ -83,17 +83,17 @@ class LlamaCpp:
             return
         self.close()
         if not _is_gguf(weights.path):
-            raise ReplayError("model_unavailable", f"weights: {weights.path}: is no GGUF file")
-        model = Model.load(self._library, weights.path, gpu=self._gpu)
-        if weights.changed():
-            model.close()
-            raise ReplayError("weights_mismatch", f"{weights.path} changed while it was loaded")
-        self._weights, self._model = weights, model
+            raise ReplayError("model_unavailable", f"{shown(weights.path)} is no GGUF file")
+        self._model = Model.load(self._library, weights.path, gpu=self._gpu)
+        weights.check_unchanged()
+        self._weights = weights
 
     def run(self, task: Task) -> Result:
         """Write or embed."""
-        model = self._model
+        model, weights = self._model, self._weights
         assert model is not None, "check comes before run"
+        assert weights is not None
+        assert task.weights in (None, weights.digest), "check comes before each run"
         parameters = Parameters.of(task)
         special = {"bos_token": model.token(model.bos), "eos_token": model.token(model.eos)}
         prompt = prompt_text(task.content, model.template, special, parameters.today)

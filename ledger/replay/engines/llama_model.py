@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
 from ledger.errors import ReplayError
+from ledger.replay.weights import shown
 
 __all__ = ["FUNCTIONS", "PIECE", "Context", "Model", "Shape"]
 
@@ -66,7 +67,7 @@ class Model:
         parameters.n_gpu_layers = 2**31 - 1 if gpu else 0
         handle = library.llama_model_load_from_file(str(path).encode(), parameters)
         if not handle:
-            raise ReplayError("model_unavailable", f"{path} cannot be loaded by llama.cpp")
+            raise ReplayError("model_unavailable", f"{shown(path)} cannot be loaded by llama.cpp")
         return cls(library, handle)
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ from ledger.replay.engines.folders import check_model
 from ledger.replay.engines.sampling import Parameters
 from ledger.replay.engines.torch_settings import FAILURES, Settings, quiet, settled
 from ledger.replay.engines.writing import text_result, write
-from ledger.replay.weights import Weights
+from ledger.replay.weights import Weights, shown
 
 __all__ = ["EMBEDDINGS", "Transformers"]
 
@@ -80,6 +80,7 @@ class Transformers:
             return self._embedder.run(task)
         loaded = self._loaded
         assert loaded is not None, "check comes before run"
+        assert task.weights in (None, loaded.weights.digest), "check comes before each run"
         parameters = Parameters.of(task)
         words = _Words(loaded.tokenizer)
         prompt = _prompt(task, parameters, loaded.tokenizer)
@@ -115,10 +116,12 @@ class Transformers:
                 model = model.to(self._settings.device).eval()
         except FAILURES as error:
             raise ReplayError(
-                "model_unavailable", f"{folder} cannot be loaded: {error}"[:300]
+                "model_unavailable", f"{shown(weights.path)} cannot be loaded: {error}"[:300]
             ) from error
         if weights.changed():
-            raise ReplayError("weights_mismatch", f"{folder} changed while it was loaded")
+            raise ReplayError(
+                "weights_mismatch", f"{shown(weights.path)} changed while it was loaded"
+            )
         return _Loaded(weights, model, tokenizer)
 
     def _environment(self, loaded: _Loaded) -> dict[str, Any]:
