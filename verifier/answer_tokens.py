@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .answer_choices import Parts, choices, text_of
+from .jcs import SAFE_INTEGER_MAX
 from .json_parts import Value
 from .observation import OBSERVATION_TOKENS_MAX
 
@@ -26,12 +27,21 @@ def tokens_of(protocol: str, choice: Value | None) -> Tokens | None:
             return None
         pairs = ([t, n] for t, n in zip(_each(tokens), _each(numbers), strict=True))
     for token, number in pairs:
-        text, value = text_of(token), None if number is None else number.number()
+        text, value = text_of(token), _logprob(number)
         if text is None or value is None or len(found[0]) == OBSERVATION_TOKENS_MAX:
             return None
         found[0].append(text)
         found[1].append(value)
     return found if found[0] else None
+
+
+def _logprob(value: Value | None) -> float | None:
+    """Return a number that an observation can hold: no integer that I-JSON cannot say."""
+    found = None if value is None else value.number()
+    if found is None or value is None:
+        return None
+    whole = value.raw().lstrip(b"-").isdigit()
+    return None if whole and abs(found) > SAFE_INTEGER_MAX else found
 
 
 def _each(array: Value | None) -> Iterator[Value]:

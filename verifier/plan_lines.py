@@ -56,7 +56,12 @@ def needed(witness: dict[str, Any], way: Way) -> list[Ref]:
 
 
 def plan_line(
-    index: int, p: dict[str, Any], leaf: bytes, way: Way | None, expected: Expected | None
+    index: int,
+    p: dict[str, Any],
+    leaf: bytes,
+    way: Way | None,
+    expected: Expected | None,
+    undecided: bool = False,
 ) -> dict[str, Any]:
     """Return the members of the line of a witness.
 
@@ -71,7 +76,8 @@ def plan_line(
         "operation": witness["operation"],
     }
     if way is None or expected is None:
-        line["reason"] = NOT_RECORDED if way is None else CONTENT_MISSING
+        gone = way is not None or undecided
+        line["reason"] = CONTENT_MISSING if gone else NOT_RECORDED
         return line
     ref, weights = request_of(witness, way), witness["model"].get("weights_hash")
     line["engine"] = way.engine

@@ -95,7 +95,7 @@ class Planning:
             shown = recorded.shown(witness, way, called.response_headers)
             expected = Expected(shown, recorded.environment_digest(witness))
             self._count_weights(witness["model"])
-        return plan_line(index, p, leaf, way, expected)
+        return plan_line(index, p, leaf, way, expected, called.undecided)
 
     def _count_weights(self, model: dict[str, Any]) -> None:
         if "weights_hash" in model:

@@ -28,7 +28,7 @@ from .ways import Called, Ways
 if TYPE_CHECKING:
     from .audit import Audit
 
-EPSILON = 0.0
+REPLAY_EPSILON = 1e-5
 _NOT_READ = "an answer without an output that can be read"
 
 
@@ -87,7 +87,7 @@ class Rerun:
             if answered.output is None:
                 self._failed(index, p, _NOT_READ)
             else:
-                self._compared(index, p, compare(expected, answered, EPSILON))
+                self._compared(index, p, compare(expected, answered, REPLAY_EPSILON))
 
     def _answer(self, witness: dict[str, Any], way: Way, called: Called) -> Seen:
         """Send a request and return what its answer says."""

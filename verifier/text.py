@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from .errors import AXES
 from .report import Report, plural
+
+NOTES_SHOWN = 5
+"""Of the notes of one code, which are no faults; JSON and HTML have them all."""
 
 
 def to_text(report: Report) -> str:
@@ -32,8 +36,15 @@ def _report(report: Report) -> Iterator[str]:
         summary = safe(report.summaries.get(axis, ""))
         yield f"  {axis:<13} {status:<14} {summary}".rstrip()
     findings = report.findings
+    seen: Counter[str] = Counter()
     for finding in findings:
-        yield "  " + safe(finding_line(finding))
+        code = finding["code"]
+        seen[code] += finding["severity"] == "note"
+        if seen[code] <= NOTES_SHOWN:
+            yield "  " + safe(finding_line(finding))
+    for code, number in sorted(seen.items()):
+        if number > NOTES_SHOWN:
+            yield f"  note   {code}: {number - NOTES_SHOWN} more"
     total = sum(report.finding_counts.values())
     if total > len(findings):
         yield f"  ({plural(total, 'finding')}, {len(findings)} shown)"
@@ -79,10 +90,10 @@ def _statement(one: dict[str, Any]) -> str:
 def evidence_line(one: dict[str, Any]) -> str:
     """Return what the replays of one key come to as one line."""
     done = "reproduced" if one["reproduced"] else "replayed"
-    own = ", the same" if one["own"] else ""
+    ledger = "this ledger" if one["own"] else f"ledger {one['genesis']}"
     level = f", at level {one['level']}" if one["reproduced"] else ""
     return (
-        f"{done} by key {one['kid']} ({one['name']}), ledger {one['genesis']}{own}{level}: "
+        f"{done} by key {one['kid']} ({one['name']}), {ledger}{level}: "
         f"{one['reproduced']} of {one['replays']}, {plural(one['witnesses'], 'witness')}"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import cbor, cose
-from .engines import Way, way_of
+from .engines import ASKED, Way, way_of
 from .recorded import Recorded
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ class Called(NamedTuple):
     """A witness with the headers of its request and answer, and how it is run again, if it is."""
 
     way: Way | None
+    undecided: bool
+    """There is no way because the request, which would say it, is not at hand."""
     request_headers: dict[str, str]
     response_headers: dict[str, str]
 
@@ -46,8 +48,12 @@ class Ways:
             return self.recorded.members(raw["request"])
 
         answered = {} if outcome is None else outcome["body"]
+        way = way_of(witness, asked, members)
+        gone = asked is None and "request" in raw and not self.recorded.has(raw["request"])
+        named = witness.get("replay", {}).get("engine")
         return Called(
-            way_of(witness, asked, members),
+            way,
+            way is None and gone and (named is None or named in ASKED),
             raw.get("request_headers", (asked or {}).get("request_headers", _NO_HEADERS)),
             raw.get("response_headers", answered.get("response_headers", _NO_HEADERS)),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -34,13 +35,13 @@ def attach(
     """Attach the package of somebody who ran a package again.
 
     Copies REPLAYS into attachments/ of PACKAGE. It is evidence beside it: neither
-    manifests nor seal cover it; the verifier checks it by itself and against the
-    records that were replayed. A zip takes no attachments: verify both together,
-    with --beside.
+    manifests nor seal cover it, and vif-verify checks it by itself and against
+    the records that were replayed. A zip takes no attachments; there,
+    --beside of vif-verify does the same.
 
     Examples:
       vif attach package/ review.zip
-      vif attach package/ review.zip --name second-opinion.zip
+      vif attach package/ other/review.zip --name second-opinion.zip
 
     With --json: attachment, genesis (of the ledger that did it), replays,
     succeeded.
@@ -56,13 +57,15 @@ def attach(
             }
         )
         return
+    replays_said = f"{made.replays:,} replay{'' if made.replays == 1 else 's'} of this ledger"
     output.facts(
         [
             ("attached", [(str(made.path), "bold")]),
-            ("", f"{made.replays:,} replays of this ledger, {made.succeeded:,} with success"),
+            ("", f"{replays_said}, {made.succeeded:,} with success"),
             ("genesis", made.genesis.hex()),
         ]
     )
     output.say()
     output.say("To check both, pin the ledger that did it, too:")
-    output.say("  ", (f"vif-verify {package} --trust … --trust {made.genesis.hex()}", "cyan"))
+    verify = f"vif-verify {shlex.quote(str(package))} --trust … --trust {made.genesis.hex()}"
+    output.say("  ", (verify, "cyan"))

@@ -152,7 +152,13 @@ def _completion_pairs(choice: _Map) -> list[Any]:
 def _tokens(pairs: list[Any]) -> _Tokens | None:
     """Token texts with finite numbers; None where there are none, or others."""
     good = all(isinstance(text, str) and _is_number(number) for text, number in pairs)
-    return [(text, float(number)) for text, number in pairs] if pairs and good else None
+    if not pairs or not good:
+        return None
+    try:
+        Observation(logprobs=[float(number) for _, number in pairs[:OBSERVATION_TOKENS_MAX]])
+    except FormatError:
+        return None  # a number that an observation cannot hold
+    return [(text, float(number)) for text, number in pairs]
 
 
 def _completion(answer: _Map) -> _Said:

@@ -20,7 +20,7 @@ from ledger.cli.app import app
 from tests.capture.foreign import cassette, experiment, export, interaction, span
 from tests.cli.world import ROOT, Vif, draft
 from tests.operations.lab import Story
-from tests.replay.lab import review
+from tests.replay.planned import review
 
 
 def commands(
@@ -36,7 +36,7 @@ def commands(
 
 
 COMMANDS = dict(commands())
-RUN_ELSEWHERE = {("demo",), ("proxy",), ("replay",), ("attach",), ("determinism",)} | {
+RUN_ELSEWHERE = {("demo",), ("proxy",), ("replay",), ("determinism",)} | {
     path for path in COMMANDS if path[0] == "session"
 }
 """Their examples need a provider or a session: they are run in the tests of these commands."""

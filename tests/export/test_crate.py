@@ -14,7 +14,7 @@ import pytest
 from ledger.export import export
 from ledger.export.crate import CRATE_MAX_ACTIONS
 from tests.export.lab import ROOT, Lab, draft, fill
-from tests.replay.lab import tell
+from tests.replay.planned import tell
 
 SHARED = Path(os.environ.get("VIF_SHARED", ROOT.parent / "shared")) / "vectors" / "ro-crate"
 CONTEXTS = {

@@ -495,8 +495,6 @@ def test_a_withheld_package_says_that_contents_are_missing(tmp_path: Path) -> No
     for index, line in list(s.lines.items()):
         if line.get("reason") != "not_recorded":
             s.lines[index] = {"reason": "content_missing"}
-    for name in ("chat", "claude", "embed", "respond", "complete"):
-        s.reason(name, "not_recorded")  # by members, which are not there to be looked at
     more = {k: v for k, v in s.files().items() if k != ENVIRONMENT}
     report = verify(s, build.package(s.ledger, withheld=True, more=more), tmp_path)
     assert found(report) == []
