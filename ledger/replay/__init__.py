@@ -4,13 +4,15 @@
         print(ran.witness.index, ran.body.level, ran.body.message)
 
 Each run is recorded as a signed `replay` statement whose parent is the witness. `determinism` runs
-operations several times and reports what came of it; `recorded_determinism` runs nothing.
+operations several times and reports what came of it; `recorded_determinism` runs nothing. `perform`
+runs an operation of a local engine for the first time, and records all that a replay needs.
 """
 
 from __future__ import annotations
 
 from ledger.replay.engine import Engine, Resources, Result, Task
 from ledger.replay.operations import OperationReplay, replay_operation
+from ledger.replay.recording import perform
 from ledger.replay.replaying import Replay, areplay, replay
 from ledger.replay.report.making import determinism, recorded_determinism
 from ledger.replay.report.whole import Report
@@ -25,6 +27,7 @@ __all__ = [
     "Task",
     "areplay",
     "determinism",
+    "perform",
     "recorded_determinism",
     "replay",
     "replay_operation",

@@ -125,8 +125,11 @@ def measure(
 
 
 def shown(path: Path) -> str:
-    """A path as messages have it: UTF-8, and its end alone if it is long."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A path as messages have it: its last name, in UTF-8, and its end alone if it is long.
+
+    Messages of refusals are signed and handed over; whose folder it was is nobody's business.
+    """
+    text = os.fsencode(path.name or path).decode("utf-8", "backslashreplace")
     return text if len(text) <= SHOWN_MAX else "…" + text[1 - SHOWN_MAX :]
 
 

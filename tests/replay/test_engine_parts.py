@@ -56,7 +56,7 @@ def test_several_weights_and_no_digest_are_a_guess(tmp_path: Path) -> None:
     assert "2 weights" in refusal("model_unavailable", choose, at_hand, task(), "a file")
 
 
-def test_other_weights_are_named_with_their_places(tmp_path: Path) -> None:
+def test_other_weights_are_named(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(b"1")
     two.write_bytes(b"2")
@@ -65,7 +65,7 @@ def test_other_weights_are_named_with_their_places(tmp_path: Path) -> None:
     )
     assert "abababababab;" in said
     for file in (one, two):
-        assert f"{file} ({weights_digest(file).hex()[:12]})" in said
+        assert f"{file.name} ({weights_digest(file).hex()[:12]})" in said
 
 
 def test_a_message_stays_short_and_utf8(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_progress_of_hashing_is_told(tmp_path: Path) -> None:
     (tmp_path / "one").write_bytes(b"1" * 10)
     at_hand = Resources(weights=[tmp_path / "one"], progress=lambda *said: told.append(said))
     choose(at_hand, task(), "a file")
-    assert told[-1] == (f"hashing {tmp_path / 'one'}", 10, 10)
+    assert told[-1] == ("hashing one", 10, 10)
 
 
 # Prompts
