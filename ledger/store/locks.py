@@ -11,6 +11,7 @@ outlives its parent would keep the streams busy.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -60,6 +61,15 @@ class FileLock:
         """Give the lock back; nothing happens when it is not held."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
+            # Closing alone would wait for a child that was forked and has not closed its copy yet.
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+
+    def forget(self) -> None:
+        """Close the copy that a forked child has, without giving back what its parent holds."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
             os.close(descriptor)
 
     def __enter__(self) -> FileLock:
@@ -78,7 +88,7 @@ def stream_lock(folder: Path, stream: str) -> FileLock:
 
 def _after_fork() -> None:
     for lock in list(_held):
-        lock.release()
+        lock.forget()
 
 
 _held = weakref.WeakSet()
