@@ -31,6 +31,7 @@ PREFIX: Final = "data/replay/"
 AT_MAX: Final = 16
 AT_MAX_BYTES: Final = 4096
 INDICES_SHOWN: Final = 10
+MODELS_SHOWN: Final = 5
 _MODELS_SHOWN: Final = 8
 _PIECE_BYTES: Final = 1 << 16
 
@@ -46,6 +47,8 @@ class Planned:
     not_planned: int = 0
     by_engine: dict[tuple[str, str], int] = field(default_factory=dict)
     """How many lines by engine and what it needs."""
+    models: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    """The first models by the same, at most one more than a page shows."""
     by_level: dict[str, int] = field(default_factory=dict)
     """How many lines by the last level that can be observed."""
     by_reason: dict[str, int] = field(default_factory=dict)
@@ -83,6 +86,9 @@ class Planned:
         self.planned += 1
         kind = (line["engine"], line["needs"])
         self.by_engine[kind] = self.by_engine.get(kind, 0) + 1
+        models = self.models.setdefault(kind, [])
+        if len(models) <= MODELS_SHOWN and line["model"] not in models:
+            models.append(line["model"])
         level = line["levels"][-1]
         self.by_level[level] = self.by_level.get(level, 0) + 1
 

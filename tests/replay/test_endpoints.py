@@ -134,7 +134,7 @@ def test_keys_come_from_the_environment_and_are_recorded_nowhere(
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     identifier = called(log)
     seen: list[dict[str, str]] = []
-    with answering(lambda handler: seen.append(dict(handler.headers))) as url:
+    with answering(lambda handler, body: seen.append(dict(handler.headers))) as url:
         one(log, identifier, resources=Resources(endpoint=url))
     assert {name.lower(): value for name, value in seen[0].items()}["authorization"].endswith(KEY)
     assert all(KEY.encode() not in entry.statement for entry in log.entries())
@@ -154,17 +154,17 @@ def test_a_key_is_not_sent_in_the_clear_to_another_machine(
 
 
 @contextmanager
-def answering(answer: Callable[[BaseHTTPRequestHandler], Any]) -> Iterator[str]:
+def answering(answer: Callable[[BaseHTTPRequestHandler, bytes], Any]) -> Iterator[str]:
     """Serve on loopback; the function writes an answer, or nothing for a plain one."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
+            body = self.rfile.read(int(self.headers["content-length"]))
             self.close_connection = True
             try:
-                if not answer(self):
+                if not answer(self, body):
                     send(self, completion("Because."))
             except (ConnectionError, TimeoutError):
                 pass
@@ -202,12 +202,12 @@ def send(handler: BaseHTTPRequestHandler, body: bytes, status: int = 200, **head
     return True
 
 
-def hang(handler: BaseHTTPRequestHandler) -> bool:
+def hang(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
     time.sleep(3)
     return True
 
 
-def drip(handler: BaseHTTPRequestHandler) -> bool:
+def drip(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
     handler.send_response(200)
     handler.end_headers()
     for _ in range(60):
@@ -217,7 +217,7 @@ def drip(handler: BaseHTTPRequestHandler) -> bool:
     return True
 
 
-def drip_head(handler: BaseHTTPRequestHandler) -> bool:
+def drip_head(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
     for byte in b"HTTP/1.1 200 OK\r\nX-Filling: " + b"x" * 60:
         handler.wfile.write(bytes([byte]))
         handler.wfile.flush()
@@ -225,7 +225,7 @@ def drip_head(handler: BaseHTTPRequestHandler) -> bool:
     return True
 
 
-def flood(handler: BaseHTTPRequestHandler) -> bool:
+def flood(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
     handler.send_response(200)
     handler.send_header("content-length", str(10 << 30))
     handler.end_headers()
@@ -235,20 +235,20 @@ def flood(handler: BaseHTTPRequestHandler) -> bool:
     return True
 
 
-def bomb(handler: BaseHTTPRequestHandler) -> bool:
+def bomb(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
     return send(handler, gzip.compress(b" " * (300 << 20), 1), content_encoding="gzip")
 
 
-def redirect(handler: BaseHTTPRequestHandler) -> bool:
+def redirect(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
     return send(handler, b"", 307, location=f"http://{handler.headers['host']}/elsewhere")
 
 
-def refuse(handler: BaseHTTPRequestHandler) -> bool:
-    body = {"error": {"message": "no such model"}}
-    return send(handler, json.dumps(body).encode(), 404)
+def refuse(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
+    said = {"error": {"message": "no such model"}}
+    return send(handler, json.dumps(said).encode(), 404)
 
 
-def hang_up(handler: BaseHTTPRequestHandler) -> bool:
+def hang_up(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
     handler.connection.close()
     return True
 
@@ -267,7 +267,7 @@ def hang_up(handler: BaseHTTPRequestHandler) -> bool:
     ],
 )
 def test_an_endpoint_that_misbehaves_is_named(
-    log: Ledger, answer: Callable[[BaseHTTPRequestHandler], bool], said: str
+    log: Ledger, answer: Callable[[BaseHTTPRequestHandler, bytes], bool], said: str
 ) -> None:
     identifier = called(log)
     timeout = 1.0 if answer in (hang, drip, drip_head) else 30.0
@@ -297,7 +297,7 @@ def test_what_is_no_endpoint_is_refused(log: Ledger, endpoint: str) -> None:
 
 
 def test_an_answer_that_is_not_understood_is_no_output(log: Ledger) -> None:
-    with answering(lambda handler: send(handler, b"<html>")) as url:
+    with answering(lambda handler, body: send(handler, b"<html>")) as url:
         ran = one(log, called(log), resources=Resources(endpoint=url))
     assert ran.body.reason == "not_observable"
     assert ran.body.replayed is not None
