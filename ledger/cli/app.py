@@ -43,7 +43,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_RECORD, _READ, _PROVE, _MANAGE = "Record", "Read", "Prove and hand over", "Manage"
+_RECORD, _READ, _AGAIN, _PROVE = "Record", "Read", "Run again", "Prove and hand over"
+_MANAGE = "Manage"
 
 app.command("init", rich_help_panel=_RECORD)(init.init)
 app.command("record", rich_help_panel=_RECORD)(record.record)
@@ -54,15 +55,15 @@ app.command("log", rich_help_panel=_READ)(log.log)
 app.command("show", rich_help_panel=_READ)(show.show)
 app.command("lineage", rich_help_panel=_READ)(lineage.lineage)
 app.command("operation", rich_help_panel=_READ)(operation.operation)
-app.command("replay", rich_help_panel=_READ)(replay.replay)
-app.command("determinism", rich_help_panel=_READ)(determinism.determinism)
 app.command("head", rich_help_panel=_READ)(head.head)
 app.command("check-output", rich_help_panel=_READ)(check.check_output)
+app.command("replay", rich_help_panel=_AGAIN)(replay.replay)
+app.command("determinism", rich_help_panel=_AGAIN)(determinism.determinism)
+app.command("weights", rich_help_panel=_AGAIN)(weights.weights)
 app.add_typer(prove.commands, name="prove", rich_help_panel=_PROVE)
 app.command("export", rich_help_panel=_PROVE)(export.export)
 app.command("attach", rich_help_panel=_PROVE)(attach.attach)
 app.add_typer(keys.commands, name="key", rich_help_panel=_MANAGE)
-app.command("weights", rich_help_panel=_MANAGE)(weights.weights)
 app.command("doctor", rich_help_panel=_MANAGE)(doctor.doctor)
 app.command("demo", rich_help_panel=_MANAGE)(demo.demo)
 

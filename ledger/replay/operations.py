@@ -7,6 +7,7 @@ and the whole is then no success.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Unpack
@@ -22,7 +23,7 @@ from ledger.reader import Entry
 from ledger.replay.replaying import Replay, ReplayOptions, append, runner
 from ledger.replay.source import LedgerSource
 
-__all__ = ["OperationReplay", "StageReplay", "replay_operation"]
+__all__ = ["OperationReplay", "StageReplay", "areplay_operation", "replay_operation"]
 
 _ORDER = ("none", *LEVELS)
 
@@ -83,6 +84,13 @@ def replay_operation(
     body = _body(log, report, stages, options, started)
     receipt = _record(log, report.combined, stages, body) if record else None
     return OperationReplay(report, tuple(stages), body, receipt)
+
+
+async def areplay_operation(
+    log: Ledger, identifier: str, **options: Unpack[ReplayOptions]
+) -> OperationReplay:
+    """As `replay_operation`, in a thread."""
+    return await asyncio.to_thread(replay_operation, log, identifier, **options)
 
 
 def _calls(log: Ledger, part: StagePart) -> Iterator[Entry]:

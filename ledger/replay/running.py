@@ -208,10 +208,10 @@ class _Attempt:
         ended = max(started, self._runner.now())
         expected = self._expected()
         fields: dict[str, Any] = {}
-        comparison = None
+        comparison = seen = None
         if isinstance(result, Result):
-            replayed = self._replayed(result, contents)
-            comparison = compare(self.expected, _seen(result), options.epsilon)
+            replayed, seen = self._replayed(result, contents), _seen(result)
+            comparison = compare(self.expected, seen, options.epsilon)
             fields = {"replayed": replayed, **_numbers(comparison, options.epsilon)}
             if expected.confidence is not None and replayed.confidence is not None:
                 fields["confidence_difference"] = replayed.confidence - expected.confidence
@@ -230,7 +230,7 @@ class _Attempt:
             run=run,
             expected=expected,
             reason=None if success else reason,
-            message=describe(options.wanted, levels, comparison, result),
+            message=describe(options.wanted, levels, comparison, result, self.expected, seen),
             started_at=started,
             ended_at=ended,
             **fields,

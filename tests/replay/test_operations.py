@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from ledger import Ledger
 from ledger.errors import ReplayError
 from ledger.model.archive import TEXT, Media
-from ledger.replay import Result, Task, replay_operation
+from ledger.replay import Result, Task, adeterminism, areplay_operation, replay_operation
 from tests.crossmodel.lab import FINDING, STRONG, review, session
 from tests.replay.lab import Scripted
 from tests.session.lab import kill
@@ -75,6 +76,15 @@ def test_one_that_was_not_combined_is_refused(log: Ledger) -> None:
     with pytest.raises(ReplayError) as caught:
         replay_operation(log, insight.id)
     assert caught.value.code == "not_replayable"
+
+
+def test_the_asynchronous_twin_does_the_same(log: Ledger) -> None:
+    identifier = reviewed(log)
+    made = asyncio.run(areplay_operation(log, identifier, engine=Scripted(honest)))
+    assert made.body.success
+    names = [entry.id for entry in log.find(type="witness")]
+    report = asyncio.run(adeterminism(log, names, engine=Scripted(honest), runs=2))
+    assert (report.runs, report.succeeded) == (4, 4)
 
 
 def test_progress_is_told(log: Ledger) -> None:

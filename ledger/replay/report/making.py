@@ -6,6 +6,7 @@ print(report.agreement("text"), report.nondeterministic)
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Unpack
 
@@ -20,7 +21,7 @@ from ledger.replay.report.recorded import contents_of, recorded_runs
 from ledger.replay.report.whole import Report, gather
 from ledger.replay.source import LedgerSource, Source
 
-__all__ = ["RUNS", "determinism", "recorded_determinism"]
+__all__ = ["RUNS", "adeterminism", "determinism", "recorded_determinism"]
 
 RUNS: Final = 3
 _HELD_MAX_BYTES: Final = 16 << 20
@@ -43,6 +44,17 @@ def determinism(
     held = _Held(log, source)
     elsewhere = None if source is None or source.genesis == log.genesis else source.genesis
     return gather(_runs(made, held, elsewhere), Contents(held.read))
+
+
+async def adeterminism(
+    log: Ledger,
+    names: Iterable[str | int] = (),
+    *,
+    session: str | None = None,
+    **options: Unpack[ReplayOptions],
+) -> Report:
+    """As `determinism`, in a thread."""
+    return await asyncio.to_thread(determinism, log, names, session=session, **options)
 
 
 def recorded_determinism(
