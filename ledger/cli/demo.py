@@ -249,10 +249,15 @@ def _show_end(done: Demo, keep: bool) -> None:
         f"{vif} log {runs} --limit 12",
         f"{vif} session show {runs} {SESSION}",
         f"{vif} lineage {runs} {record}",
+        *(() if done.review is None else [_report_command(vif, done.review)]),
         f"{verifier} {package} --trust {shlex.quote(str(done.trust))} \\",
         f"  --known-head {shlex.quote(str(done.head))}",
     ):
         output.say("  ", (command, "cyan"))
+
+
+def _report_command(vif: str, made: Review) -> str:
+    return f"{vif} determinism {shlex.quote(str(made.ledger))} --recorded"
 
 
 def _command(name: str, module: str) -> str:

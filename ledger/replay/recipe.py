@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ledger.capture.exchange import Response, decode_body
+from ledger.capture.exchange import Response, content_encodings, decode_body
 from ledger.errors import ContentError, FormatError, ReplayError
 from ledger.formats.call import IDENTITY_HEADERS, canonical, read_ijson
 from ledger.formats.content import ContentRef, from_cbor
@@ -20,12 +20,13 @@ from ledger.formats.payload import Payload
 from ledger.model.archive import Media
 from ledger.replay.answers import read_answer
 from ledger.replay.levels import Seen
-from ledger.replay.source import Source, intent_of
+from ledger.replay.source import Source, intent_of, outcome_of
 
 __all__ = ["HTTP_ENGINES", "Protocol", "Recipe", "archived_contents", "expectation", "recipe"]
 
 HTTP_ENGINES: Final = frozenset({"openai", "anthropic"})
 _LOCAL: Final = frozenset({"transformers", "llama-cpp"})
+_CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _NOT_PARAMETERS: Final = frozenset({"engine", "environment", "observation"})
 
 
@@ -197,7 +198,7 @@ def expectation(source: Source, witness: Payload, how: Recipe | None) -> Seen:
         except FormatError:
             observation = None  # what is none of section 4 says nothing
     else:
-        observation = _derived(source, body, refs, how)
+        observation = _derived(source, witness, refs, how)
     environment = None
     fingerprint = body["model"].get("system_fingerprint")
     if "environment" in refs:
@@ -213,7 +214,7 @@ def expectation(source: Source, witness: Payload, how: Recipe | None) -> Seen:
 
 
 def _derived(
-    source: Source, body: dict[str, Any], refs: Mapping[str, ContentRef], how: Recipe | None
+    source: Source, witness: Payload, refs: Mapping[str, ContentRef], how: Recipe | None
 ) -> Observation | None:
     """What follows from the response as recorded (specs/13 section 5)."""
     if how is None or "response" not in refs:
@@ -222,7 +223,13 @@ def _derived(
     protocol = "chat" if how.engine == "embedded" else how.protocol.name if how.protocol else None
     if protocol is None:
         return None
-    headers = tuple((body["raw"].get("response_headers") or {}).items())
+    said = witness.body["raw"].get("response_headers")
+    if said is None:
+        outcome = outcome_of(source, witness)
+        said = {} if outcome is None else outcome.body.get("response_headers", {})
+    headers = tuple(said.items())
+    if not _CODINGS.issuperset(content_encodings(headers)):
+        return None  # what not every reader can undo
     decoded = decode_body(Response(200, headers, _content(source, refs["response"])))
     if decoded is None:
         return None

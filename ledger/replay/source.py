@@ -10,7 +10,7 @@ from ledger.formats.content import ContentRef
 from ledger.formats.payload import Payload
 from ledger.reader import Entry, Reader
 
-__all__ = ["LedgerSource", "Source", "intent_of"]
+__all__ = ["LedgerSource", "Source", "intent_of", "outcome_of"]
 
 
 class Source(Protocol):
@@ -78,13 +78,19 @@ class LedgerSource:
         return self.log.archived(ref)
 
 
+def outcome_of(source: Source, witness: Payload) -> Payload | None:
+    """The outcome that a witness is of; None without one at hand (specs/10 §4)."""
+    return _first_parent(source, witness, "outcome")
+
+
 def intent_of(source: Source, witness: Payload) -> Payload | None:
     """The intent of the call that a witness is of; None without one at hand (specs/10 §4)."""
-    parents = witness.parents
-    if not parents or parents[0].ledger is not None:
+    outcome = outcome_of(source, witness)
+    return None if outcome is None else _first_parent(source, outcome, "intent")
+
+
+def _first_parent(source: Source, child: Payload, kind: str) -> Payload | None:
+    if not child.parents or child.parents[0].ledger is not None:
         return None
-    outcome = source.by_id(parents[0].id)
-    if outcome is None or outcome.payload.type != "outcome" or not outcome.payload.parents:
-        return None
-    intent = source.by_id(outcome.payload.parents[0].id)
-    return intent.payload if intent is not None and intent.payload.type == "intent" else None
+    found = source.by_id(child.parents[0].id)
+    return found.payload if found is not None and found.payload.type == kind else None

@@ -80,7 +80,7 @@ def test_the_whole_demo(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists(), "nothing of the user's own is touched"
     tried = said[said.index("Try next") :].split("\n", 1)[1].strip()
     commands = re.split(r"\n  (?=\S)", tried)
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         tried_out = shell(command)
         assert tried_out.returncode == 0, (command, tried_out.stderr)
