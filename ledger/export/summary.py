@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from jinja2 import Template
 
 from ledger.export import text
 from ledger.export.across import Across
@@ -19,6 +19,7 @@ from ledger.export.facts import Operation
 from ledger.export.overview import REST, Overview
 from ledger.formats.content import ContentRef
 from ledger.keys.events import KeyRecord
+from ledger.templates import environment
 
 if TYPE_CHECKING:
     from ledger.export.replay_plan import Planned
@@ -184,29 +185,15 @@ def _money(dollars: float) -> str:
     return f"${dollars:.6f}".rstrip("0")
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("ledger.export"),
-        # Markdown is escaped by `code`; HTML entities have no place in it
-        autoescape=select_autoescape(("html.j2",), default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "shown": text.shown,
+_ENVIRONMENT = environment(
+    "ledger.export",
+    {
         "excerpt": text.excerpt,
         "code": text.markdown_code,
         "size": text.size,
-        "number": lambda value: f"{value:,}",
         "ratio": lambda value: f"{value:.3f}",
         "percent": lambda value: f"{value:.0%}",
         "amount": lambda value: f"{value:,.6g}",
         "money": _money,
-        "moment": lambda value: f"{value[:10]} {value[11:19]} UTC",
-    }
-    return environment
-
-
-_ENVIRONMENT = _environment()
+    },
+)

@@ -7,23 +7,18 @@ are, and the policy of the page names them by their hashes and allows nothing el
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
-
 from ledger.errors import LineageError
-from ledger.export.text import shown
 from ledger.formats.payload import Parent
 from ledger.graph.blocks import NODE, blocks_of, draw
 from ledger.graph.layout import lay_out
 from ledger.graph.node import Node
 from ledger.graph.selection import Selection
 from ledger.graph.words import cost_words, dollars
+from ledger.templates import content_hash, environment, own_file
 
 __all__ = ["EDGES_MAX", "NODES_MAX", "page"]
 
@@ -100,47 +95,17 @@ def _too_large(what: str) -> LineageError:
     )
 
 
-def _clip(text: str, characters: int) -> str:
-    text = shown(text)
-    return text if len(text) <= characters else text[: characters - 1] + "…"
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("ledger.graph"),
-        autoescape=select_autoescape(("html.j2",), default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "shown": shown,
-        "clip": _clip,
-        "number": lambda value: f"{value:,}",
+_ENVIRONMENT = environment(
+    "ledger.graph",
+    {
         "ratio": lambda value: f"{value:.2f}",
         "point": lambda value: f"{value:.1f}",
         "money": dollars,
-        "moment": lambda value: f"{value[:10]} {value[11:19]} UTC",
-    }
-    return environment
-
-
-def _own(name: str) -> Markup:
-    """A file of this package, as it is."""
-    loader = _ENVIRONMENT.loader
-    assert loader is not None
-    return Markup(loader.get_source(_ENVIRONMENT, name)[0])  # noqa: S704 - ours, and constant
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'"
-
-
-_ENVIRONMENT = _environment()
-_STYLE = _own("lineage.css.j2")
-_SCRIPT = _own("lineage.js.j2")
+    },
+)
+_STYLE = own_file(_ENVIRONMENT, "lineage.css.j2")
+_SCRIPT = own_file(_ENVIRONMENT, "lineage.js.j2")
 _POLICY = (
-    f"default-src 'none'; style-src {_hash(_STYLE)}; script-src {_hash(_SCRIPT)}; "
+    f"default-src 'none'; style-src {content_hash(_STYLE)}; script-src {content_hash(_SCRIPT)}; "
     "base-uri 'none'; form-action 'none'"
 )

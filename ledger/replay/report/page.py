@@ -7,15 +7,9 @@ else. The page shows a part of very many witnesses, and says so; the JSON has th
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
-from hashlib import sha256
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
-
-from ledger.export.text import shown
 from ledger.replay.levels import LEVELS
 from ledger.replay.report.passages import passages
 from ledger.replay.report.plot import WIDTH, bars, strip
@@ -30,6 +24,7 @@ from ledger.replay.report.words import (
     member,
     span,
 )
+from ledger.templates import content_hash, environment, own_file
 
 __all__ = ["page"]
 
@@ -105,43 +100,15 @@ def _varying(documents: list[dict[str, Any] | None]) -> set[str]:
     }
 
 
-def _clip(text: str, characters: int) -> str:
-    text = shown(text)
-    return text if len(text) <= characters else text[: characters - 1] + "…"
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("ledger.replay.report"),
-        autoescape=select_autoescape(("html.j2",), default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "shown": shown,
-        "clip": _clip,
+_ENVIRONMENT = environment(
+    "ledger.replay.report",
+    {
         "value": member,
         "span": span,
-        "number": lambda value: f"{value:,}",
         "words": lambda value: value.replace("_", " "),
-    }
-    return environment
-
-
-_ENVIRONMENT = _environment()
-
-
-def _own(name: str) -> Markup:
-    """A file of this package, as it is."""
-    loader = _ENVIRONMENT.loader
-    assert loader is not None
-    return Markup(loader.get_source(_ENVIRONMENT, name)[0])  # noqa: S704 - ours, and constant
-
-
-_STYLE = _own("determinism.css.j2")
-_STYLE_HASH = base64.b64encode(sha256(_STYLE.encode()).digest()).decode()
+    },
+)
+_STYLE = own_file(_ENVIRONMENT, "determinism.css.j2")
 _POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
+    f"default-src 'none'; style-src {content_hash(_STYLE)}; base-uri 'none'; form-action 'none'"
 )
