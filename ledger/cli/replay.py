@@ -101,15 +101,16 @@ def replay(
         bad_call("say what to replay: IDs, --session or --package")
     wanted = level_of(level)
     opened = reading(ledger) if dry_run else writing(ledger, keys, signer)
+    resources = resources_of(
+        endpoint=endpoint,
+        weights=weights,
+        steps=step,
+        engine_options=engine_option,
+        timeout=timeout,
+    )
     with opened as log, output.progress("replaying") as tick:
         options: ReplayOptions = {
-            "resources": resources_of(
-                endpoint=endpoint,
-                weights=weights,
-                steps=step,
-                engine_options=engine_option,
-                timeout=timeout,
-            ),
+            "resources": resources,
             "engine": engine,
             "wanted": wanted,
             "runs": runs,

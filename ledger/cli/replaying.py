@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pkgutil
 import sys
@@ -12,6 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from ledger.cli.failures import bad_call
+from ledger.cli.weights import measured
+from ledger.errors import ReplayError
 from ledger.model.replay import LEVELS, Level
 from ledger.replay.engine import Resources
 
@@ -107,6 +110,7 @@ def resources_of(
     for path in weights or ():
         if not path.exists():
             bad_call(f"no weights at {path}")
+        _hash(path)
     return Resources(
         weights=tuple(weights or ()),
         endpoint=endpoint,
@@ -115,6 +119,15 @@ def resources_of(
         timeout_s=timeout,
         progress=progress,
     )
+
+
+def _hash(path: Path) -> None:
+    """Hash weights with progress; the engine finds the digest in the cache afterwards.
+
+    What cannot be hashed is left to the engine, which may want something else than weights.
+    """
+    with contextlib.suppress(ReplayError):
+        measured(path)
 
 
 def _pairs(given: Iterable[str] | None, option: str) -> Iterable[tuple[str, str]]:

@@ -37,7 +37,7 @@ def weights(
     folder), files, size_bytes.
     """
     for path in paths:
-        found = _measured(path, cached=not no_cache)
+        found = measured(path, cached=not no_cache)
         if as_json:
             output.emit(
                 {
@@ -52,7 +52,8 @@ def weights(
             output.say(found.digest.hex(), "  ", str(path))
 
 
-def _measured(path: Path, *, cached: bool) -> Weights:
+def measured(path: Path, *, cached: bool = True) -> Weights:
+    """Hash weights, and show how far it is."""
     with output.progress(f"hashing {path} (MiB)") as tick:
         return measure(
             path,
