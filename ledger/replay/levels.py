@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -102,7 +103,7 @@ def _text(one: Media | None, other: Media | None) -> tuple[bool | None, int | No
 def _value(data: bytes) -> bytes | None:
     try:
         return canonical(read_ijson(data))
-    except FormatError:
+    except (ValueError, RecursionError, FormatError):
         return None
 
 
@@ -129,4 +130,6 @@ def _logprobs(
     if len(one) != len(other):
         return False, None
     largest = max((abs(a - b) for a, b in zip(one, other, strict=True)), default=None)
+    if largest is not None and not math.isfinite(largest):
+        return False, None  # no number of a statement can say it
     return largest is None or largest <= epsilon, largest
