@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Annotated, Any, BinaryIO
 
 import typer
@@ -15,15 +17,17 @@ from ledger.cli.describe import BAND_STYLES, TYPE_STYLES, statement_json
 from ledger.cli.failures import bad_call
 from ledger.cli.ledgers import find_statement, reading
 from ledger.cli.refs import CONTENTS, named_content
-from ledger.cli.text import human_bytes, moment
+from ledger.cli.text import counted, human_bytes, moment
 from ledger.errors import ContentError, RecordError
 from ledger.formats.content import ContentRef, from_cbor
 from ledger.formats.payload import Parent
 from ledger.model import from_body, to_body
+from ledger.model.replay import LEVELS
 
 _BLOCK_BYTES = 1 << 16
 _LABEL_COLUMNS = 23
 _ITEMS_SHOWN = 20
+_CHILDREN_LOOKED_AT = 10_000
 
 
 def show(
@@ -77,6 +81,7 @@ def _show_statement(log: Ledger, entry: Entry) -> None:
             ("session", payload.session or ""),
             ("signed by", f"{entry.cose.iss}  key {entry.cose.kid.hex()[:16]}"),
             *(("" if number else "parents", text) for number, text in enumerate(parents)),
+            ("replayed", _replayed(log, entry)),
         ]
     )
     body = _in_order(payload.type, payload.body)
@@ -90,6 +95,20 @@ def _show_statement(log: Ledger, entry: Entry) -> None:
                 output.say((title, "bold"))
             indent = 2 if title else 0
             output.facts(rows, indent=indent, label_columns=_LABEL_COLUMNS - indent)
+
+
+def _replayed(log: Ledger, entry: Entry) -> str:
+    """How often a witness was run again in this ledger, and how far the same came out."""
+    if entry.payload.type != "witness":
+        return ""
+    near = islice(log.children(entry.id), _CHILDREN_LOOKED_AT)
+    levels = Counter(one.payload.body["level"] for one in near if one.payload.type == "replay")
+    if not levels:
+        return ""
+    reached = ", ".join(
+        f"{level} {levels[level]}" for level in (*reversed(LEVELS), "none") if levels[level]
+    )
+    return f"{counted(sum(levels.values()), 'time')}, level reached: {reached}"
 
 
 def _parent(log: Ledger, parent: Parent) -> str:

@@ -105,8 +105,8 @@ Factory: TypeAlias = Callable[[Resources], Engine]
 
 
 def names() -> list[str]:
-    """The engines that are installed, by name."""
-    return sorted({one.name for one in metadata.entry_points(group=GROUP)})
+    """The engines that there are, by name: those installed, and `archive`, which runs nothing."""
+    return sorted({"archive", *(one.name for one in metadata.entry_points(group=GROUP))})
 
 
 def find(name: str, resources: Resources) -> Engine:

@@ -59,6 +59,7 @@ def test_a_session_is_replayed(vif: Vif, asked: Path, provider: Provider) -> Non
     ran = vif("log", asked, "--type", "replay")
     assert "openai  reached bits" in ran.out
     assert "step  reached text" in ran.out
+    assert "1 time, level reached: bits 1" in vif("show", asked, "4").out
 
 
 def test_what_is_not_at_hand_is_said_with_exit_code_1(vif: Vif, asked: Path) -> None:
