@@ -13,6 +13,7 @@ __all__ = ["replay_json", "show_operation_replay", "show_run"]
 
 _MODEL_COLUMNS = 24
 _ENGINE_COLUMNS = 12
+_FAILURE_MAX = 300
 _MARKS = {"match": "=", "differs": "≠", "not_observable": "·", "not_run": " "}
 _STYLES = {"match": "green", "differs": "red", "not_observable": "dim", "not_run": "dim"}
 
@@ -32,6 +33,8 @@ def show_run(ran: Replay, *, first: bool) -> None:
         (pad(body.level, 10), "green" if body.success else "yellow"),
         (visible(_said(body)), "" if body.success else "yellow"),
     )
+    if ran.failure is not None:
+        output.say(f"{'':>8}", (visible(f"{ran.failure}"[:_FAILURE_MAX]), "red"))
 
 
 def _levels(body: ReplayRun) -> list[tuple[str, str]]:

@@ -68,7 +68,11 @@ class Result:
 
 
 class Engine(Protocol):
-    """Runs operations again; used by one thread at a time."""
+    """Runs operations again; used by one thread at a time.
+
+    Messages of its errors are recorded and signed: they name no paths and quote no other library.
+    What an error was raised from is shown to whoever replays, and not recorded.
+    """
 
     def check(self, task: Task) -> None:
         """Refuse, before anything runs, what cannot be run here.

@@ -78,7 +78,7 @@ def replay_operation(
                     progress(done, total)
                 ran = running.run(entry)
                 receipt = append(log, ran) if record else None
-                runs.append(Replay(entry, ran.body, receipt, ran.expected, ran.output))
+                runs.append(Replay(entry, ran.body, receipt, ran.expected, ran.output, ran.failure))
                 done += 1
             stages.append(StageReplay(part, tuple(runs)))
     body = _body(log, report, stages, options, started)

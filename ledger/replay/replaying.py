@@ -33,6 +33,8 @@ class Replay:
     """The output that was recorded, where it is known."""
     output: Media | None
     """The output of this run."""
+    failure: BaseException | None = None
+    """What was raised in the engine; it is not recorded, since its text may hold anything."""
 
 
 class ReplayOptions(TypedDict, total=False):
@@ -129,7 +131,7 @@ def _run(
                     progress(done, total)
                 ran = running.run(entry, number, runs)
                 receipt = append(log, ran) if record else None
-                yield Replay(entry, ran.body, receipt, ran.expected, ran.output)
+                yield Replay(entry, ran.body, receipt, ran.expected, ran.output, ran.failure)
                 done += 1
     if progress is not None:
         progress(done, done)

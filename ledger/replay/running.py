@@ -64,6 +64,8 @@ class Ran:
     body: ReplayRun
     expected: Media | None = None
     output: Media | None = None
+    failure: BaseException | None = None
+    """What was raised in the engine; it is not recorded, since its text may hold anything."""
 
 
 @dataclass(slots=True)
@@ -90,7 +92,8 @@ class Runner:
         parent = Parent(entry.id, entry.leaf_hash, ledger)
         output = result.output if isinstance(result, Result) else None
         draft = Draft("replay", body, (parent,), tuple(contents))
-        return Ran(draft, body, attempt.expected.output, output)
+        failure = result.__cause__ if isinstance(result, ReplayError) else None
+        return Ran(draft, body, attempt.expected.output, output, failure)
 
     def engine(self, name: str) -> Engine:
         """An engine by name, or the one that was given."""
@@ -158,16 +161,17 @@ class _Attempt:
         check_request(source, witness, how)
         self.expected = expectation(source, witness, how)
         task = self._task(how)
-        engine = runner.engine(self.engine)
-        engine.check(task)
         try:
+            engine = runner.engine(self.engine)
+            engine.check(task)
             result = engine.run(task)
             _seen(result)  # what an engine says of its environment may be malformed
             return result
         except ReplayError:
             raise
         except Exception as error:  # an engine is somebody else's code; it must not end the others
-            raise ReplayError("engine_failed", f"{type(error).__name__}: {error}"[:300]) from error
+            # Its text may hold anything, and what is said here is signed.
+            raise ReplayError("engine_failed", f"{type(error).__name__} in the engine") from error
 
     def _name_engine(self) -> None:
         """Name the engine of a witness whose contents are gone, as far as it can be told."""

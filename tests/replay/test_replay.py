@@ -346,6 +346,9 @@ def test_an_engine_that_fails_is_said_and_the_others_go_on(log: Ledger, failure:
 
     first, second = replay(log, names, engine=Scripted(give), resources=Resources())
     assert (first.body.reason, first.body.replayed) == ("engine_failed", None)
+    if not isinstance(failure, ReplayError):
+        assert first.failure is failure
+        assert first.body.message == f"{type(failure).__name__} in the engine"
     assert second.body.success
 
 

@@ -64,7 +64,7 @@ def prompt_text(
         raise
     except Exception as error:
         # of a template anything can come
-        raise _failed(f"the chat template: {type(error).__name__}: {error}"[:300]) from None
+        raise _failed(f"the chat template: {type(error).__name__}") from error
     return Prompt(rendered, True)
 
 

@@ -86,7 +86,9 @@ def make(resources: Resources) -> Embedded:
         text = "\n\n".join(passage.text for one in sources for passage in one.passages)
         model = DemoModel.estimate(text, name=resources.options.get("model", DEFAULT_NAME))
     except (LedgerError, OSError, ValueError) as error:
-        raise ReplayError("model_unavailable", f"the texts of the model: {error}"[:300]) from None
+        raise ReplayError(
+            "model_unavailable", f"the texts of the model: {type(error).__name__}"
+        ) from error
     return Embedded(model)
 
 

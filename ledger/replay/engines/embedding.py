@@ -55,7 +55,8 @@ class Embedder:
                 )
         except FAILURES as error:
             raise ReplayError(
-                "model_unavailable", f"{shown(weights.path)} cannot be loaded: {error}"[:300]
+                "model_unavailable",
+                f"{shown(weights.path)} cannot be loaded: {type(error).__name__}",
             ) from error
         if weights.changed():
             raise ReplayError(
@@ -90,7 +91,7 @@ class Embedder:
                 numbers = found[0].to(self._torch.float32).cpu().tolist()
                 tokens = len(self._model.tokenizer(text, truncation=False)["input_ids"])
         except RuntimeError as error:
-            raise ReplayError("engine_failed", f"PyTorch: {error}"[:300]) from error
+            raise ReplayError("engine_failed", f"PyTorch: {type(error).__name__}") from error
         limit = self._model.max_seq_length
         return embedding_result(numbers, min(tokens, limit or tokens), environment)
 

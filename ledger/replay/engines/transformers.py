@@ -91,7 +91,7 @@ class Transformers:
                 room = _room(loaded.model, len(prompt) + parameters.max_tokens)
                 written = write(prompt, reading, words, parameters, _ends(loaded), room)
         except RuntimeError as error:  # memory, operators without a deterministic form
-            raise ReplayError("engine_failed", f"PyTorch: {error}"[:300]) from error
+            raise ReplayError("engine_failed", f"PyTorch: {type(error).__name__}") from error
         return text_result(written, words, len(prompt), environment)
 
     def close(self) -> None:
@@ -116,7 +116,8 @@ class Transformers:
                 model = model.to(self._settings.device).eval()
         except FAILURES as error:
             raise ReplayError(
-                "model_unavailable", f"{shown(weights.path)} cannot be loaded: {error}"[:300]
+                "model_unavailable",
+                f"{shown(weights.path)} cannot be loaded: {type(error).__name__}",
             ) from error
         if weights.changed():
             raise ReplayError(
