@@ -2,8 +2,8 @@
 
 `examine` derives the whole ledger again from its entries and compares: statements and signatures,
 leaf hashes, every tile, root and head, ids, streams, chain, parents, operations across models,
-views, content. It reads one snapshot, may run beside writers, and changes nothing; `rebuild_views`
-makes the views again.
+replays and prompts, views, content. It reads one snapshot, may run beside writers, and changes
+nothing; `rebuild_views` makes the views again.
 
 Codes are those of specs/08 and `ledger.errors`, and:
 
@@ -29,6 +29,7 @@ from pathlib import Path
 from ledger.doctor.contents import Contents
 from ledger.doctor.operations import check_operations
 from ledger.doctor.problem import Problem
+from ledger.doctor.replays import check_replays
 from ledger.doctor.statements import Statements
 from ledger.doctor.viewed import check_views
 from ledger.errors import FormatError, LedgerError, StoreError
@@ -125,6 +126,7 @@ def _gathering(
     yield from _head(snapshot, statements, expected)
     yield from _published(store, snapshot, statements, published, expected)
     yield from check_operations(store, snapshot, operations)
+    yield from check_replays(store, snapshot, statements.replays)
     if not statements.damaged:
         yield from check_views(snapshot)
 

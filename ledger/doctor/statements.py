@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from ledger.doctor.contents import Contents
 from ledger.doctor.problem import Problem
+from ledger.doctor.replays import Replays
 from ledger.doctor.tree import Tree
 from ledger.errors import FormatError, StoreError
 from ledger.formats.content import references
@@ -39,6 +40,7 @@ class Statements:
         self.history = KeyHistory()
         self.tree = Tree(snapshot)
         self.tails: dict[str, StreamTail] = {}
+        self.replays = Replays()
         self.damaged: set[int] = set()
         """Indices of entries that are wrong themselves."""
 
@@ -76,6 +78,7 @@ class Statements:
         yield from self._stream(entry)
         yield from self._parents(entry)
         self._operations.add(entry)
+        self.replays.add(index, entry.payload)
         erased = erases(entry.payload)
         if erased is not None:
             self._contents.erased(erased)

@@ -39,7 +39,7 @@ from ledger.replay.recipe import HTTP_ENGINES, Recipe, archived_contents, expect
 from ledger.replay.source import Source
 from ledger.replay.wording import describe
 
-__all__ = ["Options", "Ran", "Runner"]
+__all__ = ["EMBEDDED", "Options", "Ran", "Runner", "expected_of", "numbers"]
 
 EMBEDDED = "embedded"
 NO_ENGINE = "none"
@@ -210,13 +210,13 @@ class _Attempt:
         """The body of the statement; adds what is to be archived with it."""
         options = self._runner.options
         ended = max(started, self._runner.now())
-        expected = self._expected()
+        expected = expected_of(self._witness.body)
         fields: dict[str, Any] = {}
         comparison = seen = None
         if isinstance(result, Result):
             replayed, seen = self._replayed(result, contents), _seen(result)
             comparison = compare(self.expected, seen, options.epsilon)
-            fields = {"replayed": replayed, **_numbers(comparison, options.epsilon)}
+            fields = {"replayed": replayed, **numbers(comparison, options.epsilon)}
             if expected.confidence is not None and replayed.confidence is not None:
                 fields["confidence_difference"] = replayed.confidence - expected.confidence
         levels: dict[Level, State] = {"archive": self.archived}
@@ -239,12 +239,6 @@ class _Attempt:
             ended_at=ended,
             **fields,
         )
-
-    def _expected(self) -> Expected:
-        body = self._witness.body
-        refs = archived_contents(body)
-        digests = {name: ref.sha256 for name, ref in refs.items() if name != "prompt"}
-        return Expected(confidence=body.get("uncertainty", {}).get("confidence_score"), **digests)
 
     def _replayed(self, result: Result, contents: list[Archived]) -> Replayed:
         def keep(content: Media | None) -> Any:
@@ -279,6 +273,13 @@ class _Attempt:
         return said.get("confidence_score")
 
 
+def expected_of(witness: dict[str, Any]) -> Expected:
+    """What a witness's body says came out: digests, and how sure it was."""
+    refs = archived_contents(witness)
+    digests = {name: ref.sha256 for name, ref in refs.items() if name != "prompt"}
+    return Expected(confidence=witness.get("uncertainty", {}).get("confidence_score"), **digests)
+
+
 def _seen(result: Result) -> Seen:
     said = result.environment
     return Seen(
@@ -286,7 +287,8 @@ def _seen(result: Result) -> Seen:
     )
 
 
-def _numbers(comparison: Comparison, epsilon: float) -> dict[str, Any]:
+def numbers(comparison: Comparison, epsilon: float) -> dict[str, Any]:
+    """The fields of a replay that a comparison gives, by name; None for one that is not there."""
     judged = comparison.levels["logprobs"] in ("match", "differs")
     place = (comparison.first_token, comparison.first_character)
     first = None if place == (None, None) else FirstDifference(token=place[0], character=place[1])

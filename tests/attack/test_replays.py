@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ledger import Entry, Ledger, Receipt
+from ledger.doctor import examine
 from ledger.formats.observation import Observation, Raw
 from ledger.formats.payload import Parent
 from ledger.model.archive import TEXT, Media
@@ -54,11 +55,14 @@ def world(tmp_path: Path) -> World:
     return made
 
 
-def judged(world: World, log: Ledger, **export: Any) -> list[tuple[str, Any]]:
-    """What the verifier finds wrong in a package of now."""
-    made = world.package(world.folder / f"package-{len(log)}", **export)
+def judged(world: World, log: Ledger) -> list[tuple[str, Any]]:
+    """What the verifier and the ledger find wrong; they have to agree."""
+    made = world.package(world.folder / f"package-{len(log)}")
     report = audit(made.path, world, head=made.known_head)
-    return [one for one in found(report) if one[0] not in ("replay_failed", "unanchored")]
+    yours = [one for one in found(report) if one[0] not in ("replay_failed", "unanchored")]
+    mine = [(one.code, int(one.key)) for one in examine(world.path) if one.severity == "fail"]
+    assert mine == yours, report.to_text()
+    return yours
 
 
 def honest(log: Ledger) -> list[Entry]:

@@ -13,6 +13,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.doctor import examine
 from ledger.formats.observation import Observation, Raw
 from ledger.model.archive import Media
 from ledger.model.replay import LEVELS
@@ -116,6 +117,7 @@ def test_what_the_ledger_says_of_a_run_is_what_the_verifier_finds(tmp_path: Path
         report = audit(made.path, world, head=made.known_head)
         assert [one for one in found(report) if one[0] != "replay_failed"] == []
         assert report.counts["replays"] == 120
+        assert list(examine(world.path)) == []
 
 
 def giving(result: Result) -> Scripted:
