@@ -16,6 +16,7 @@ color:#1a1a1a;background:#fff}
 table{border-collapse:collapse;width:100%;margin:1rem 0}
 th,td{border:1px solid #bbb;padding:.3rem .5rem;text-align:left;vertical-align:top;
 overflow-wrap:anywhere}
+th,.short{white-space:nowrap}.short{font-size:.85em}
 code{font-family:ui-monospace,monospace;font-size:.9em}
 .verified{background:#e2f3e4}.failed,.fail,.fatal{background:#fbe0de}
 .limited,.limit{background:#fdf2d0}
@@ -35,9 +36,12 @@ def _text(value: object) -> str:
     return escape("".join(c if c.isprintable() else safe(c) for c in str(value)), quote=True)
 
 
-def _row(cells: list[object], kind: str = "", tag: str = "td") -> str:
+def _row(cells: list[object], kind: str = "", tag: str = "td", short: int = 0) -> str:
+    """Return a row; the first `short` cells are not broken into lines."""
     mark = f' class="{escape(kind, quote=True)}"' if kind else ""
-    return f"<tr{mark}>" + "".join(f"<{tag}>{_text(c)}</{tag}>" for c in cells) + "</tr>\n"
+    marks = [' class="short"' if place < short else "" for place in range(len(cells))]
+    found = (f"<{tag}{m}>{_text(c)}</{tag}>" for m, c in zip(marks, cells, strict=True))
+    return f"<tr{mark}>" + "".join(found) + "</tr>\n"
 
 
 def to_html(report: Report) -> str:
@@ -99,7 +103,7 @@ def _replays(replays: list[dict[str, Any]]) -> list[str]:
     names = ("Key", "Name", "Ledger", "Reproduced", "Witnesses", "Lowest level reached")
     out = ["<h2>Replays</h2>\n<table>\n", _row([*names], tag="th")]
     for one in replays:
-        ledger = f"{one['genesis']} (the same)" if one["own"] else one["genesis"]
+        ledger = f"{one['genesis']} (this ledger)" if one["own"] else one["genesis"]
         done = f"{one['reproduced']} of {one['replays']}"
         out.append(_row([one["kid"], one["name"], ledger, done, one["witnesses"], one["level"]]))
     return [*out, "</table>\n"]
@@ -135,7 +139,7 @@ def _replay_run(run: dict[str, Any]) -> list[str]:
     for one in run["runs"]:
         states = [one["levels"][level].replace("_", " ") for level in LEVELS]
         cells = [one["index"], one["id"], one["level"], *states, one["reason"], one["message"]]
-        out.append(_row(cells, "verified" if one["reason"] is None else "limit"))
+        out.append(_row(cells, "verified" if one["reason"] is None else "limit", short=1))
     out.append("</table>\n")
     return out
 
@@ -144,9 +148,12 @@ def _findings(r: dict[str, Any]) -> list[str]:
     findings = r["findings"]
     if not findings:
         return ["<p>None.</p>\n"]
-    columns = ("severity", "code", "index", "id", "path", "expected", "actual", "message")
+    always = ("severity", "code", "index")
+    seldom = [c for c in ("id", "path", "expected", "actual") if any(one[c] for one in findings)]
+    columns = (*always, *seldom, "message")
     out = ["<table>\n", _row([c.capitalize() for c in columns], tag="th")]
-    out += [_row([one[c] for c in columns], one["severity"]) for one in findings]
+    short = len(always) + ("id" in seldom)
+    out += [_row([one[c] for c in columns], one["severity"], short=short) for one in findings]
     out.append("</table>\n")
     total = sum(r["finding_counts"].values())
     if total > len(findings):

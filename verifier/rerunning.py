@@ -117,6 +117,8 @@ class Rerun:
             return
         message = _words(wanted, states, found.first_difference)
         reason = _reason(wanted, states, found)
+        if reason == "environment_differs":
+            message += ", in another environment"
         self._add(index, p, states, found.first_difference, reason, message)
         self._a.report.note("not_reproduced", message, index, p["id"])
 
