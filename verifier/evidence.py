@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,14 +45,15 @@ class Evidence:
             row.reproduced += 1
             row.level = min(row.level, _ORDER.index(replay.body["level"]))
 
-    def members(self) -> list[dict[str, Any]]:
-        """Return the member `replays` of a report."""
+    def members(self, pinned: Collection[bytes]) -> list[dict[str, Any]]:
+        """Return the member `replays` of a report; `pinned` are the geneses that are."""
         return [
             {
                 "kid": kid.hex(),
                 "name": row.name,
                 "genesis": genesis.hex(),
                 "own": not other,
+                "pinned": genesis in pinned,
                 "replays": row.replays,
                 "reproduced": row.reproduced,
                 "witnesses": row.witnesses,

@@ -104,6 +104,7 @@ def _replays(replays: list[dict[str, Any]]) -> list[str]:
     out = ["<h2>Replays</h2>\n<table>\n", _row([*names], tag="th")]
     for one in replays:
         ledger = f"{one['genesis']} (this ledger)" if one["own"] else one["genesis"]
+        ledger += "" if one["pinned"] else ", not pinned"
         done = f"{one['reproduced']} of {one['replays']}"
         out.append(_row([one["kid"], one["name"], ledger, done, one["witnesses"], one["level"]]))
     return [*out, "</table>\n"]

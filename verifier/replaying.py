@@ -127,7 +127,9 @@ class Replaying:
                 if package and other.report.exit_code in (EXIT_FAILED, EXIT_UNREADABLE):
                     continue
                 evidence.add(self.hand.ledger(package), not package, replay, witness)
-        report.replays = evidence.members()
+        audits = enumerate(self.hand.audits)
+        pinned = {self.hand.ledger(at) for at, other in audits if other.report.pinned}
+        report.replays = evidence.members(pinned)
         parts = list(self._parts)
         counts = report.counts
         if counts["replays"]:

@@ -91,6 +91,8 @@ def evidence_line(one: dict[str, Any]) -> str:
     """Return what the replays of one key come to as one line."""
     done = "reproduced" if one["reproduced"] else "replayed"
     ledger = "this ledger" if one["own"] else f"ledger {one['genesis']}"
+    if not one["pinned"]:
+        ledger += ", which is not pinned"
     level = f", at level {one['level']}" if one["reproduced"] else ""
     return (
         f"{done} by key {one['kid']} ({one['name']}), {ledger}{level}: "

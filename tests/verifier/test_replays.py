@@ -61,7 +61,7 @@ def test_story_verifies(tmp_path: Path, kind: str, salted: bool) -> None:
     assert report.summaries["replay"] == "6 replays, 3 reproduced"
     assert report.replays == [
         {
-            "kid": build.PRODUCER.kid.hex(), "name": "lab-producer", "own": True,
+            "kid": build.PRODUCER.kid.hex(), "name": "lab-producer", "own": True, "pinned": True,
             "genesis": scene.ledger.genesis.hex(), "replays": 6, "reproduced": 3,
             "witnesses": 2, "level": "archive",
         }
@@ -682,7 +682,7 @@ class Review:
 
     def evidence(self, **change: Any) -> dict[str, Any]:
         return {
-            "kid": build.PRODUCER.kid.hex(), "name": "lab-producer", "own": False,
+            "kid": build.PRODUCER.kid.hex(), "name": "lab-producer", "own": False, "pinned": True,
             "genesis": self.theirs.ledger.genesis.hex(), "replays": 3, "reproduced": 2,
             "witnesses": 2, "level": "logprobs",
         } | change  # fmt: skip
@@ -854,12 +854,13 @@ def test_replays_in_a_part(kind: str, tmp_path: Path) -> None:
 
 
 def test_reviewer_who_is_not_pinned(review: Callable[..., Review]) -> None:
-    """Whether a reviewer is pinned is in their report; the evidence is shown all the same."""
+    """Anybody can make a ledger: the evidence is shown, and that nobody vouches for it."""
     r = review()
     report = r.verify(pinned=False)
     assert report.beside is not None
     assert (report.beside[0].exit_code, report.exit_code) == (3, 0)
-    assert report.replays == [reviewer(r)]
+    assert report.replays == [reviewer(r) | {"pinned": False}]
+    assert ", which is not pinned, at level" in report.to_text()
 
 
 # -- attachments -------------------------------------------------------------------------------
