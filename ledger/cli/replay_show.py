@@ -23,10 +23,10 @@ def show_run(ran: Replay, *, first: bool) -> None:
     if first:
         head = "     #  " + pad("MODEL", _MODEL_COLUMNS + 2) + pad("ENGINE", _ENGINE_COLUMNS + 2)
         output.say((head + pad("LEVELS", 12) + "REACHED   ", "bold"))
-    body, model = ran.body, ran.witness.payload.body["model"]["model_id"]
+    body, what = ran.body, _what(ran.witness.payload.body)
     output.say(
         f"{ran.witness.index:>6}  ",
-        pad(clip(visible(model), _MODEL_COLUMNS), _MODEL_COLUMNS + 2),
+        pad(clip(visible(what), _MODEL_COLUMNS), _MODEL_COLUMNS + 2),
         pad(clip(visible(body.engine), _ENGINE_COLUMNS), _ENGINE_COLUMNS + 2),
         *_levels(body),
         "       ",
@@ -35,6 +35,13 @@ def show_run(ran: Replay, *, first: bool) -> None:
     )
     if ran.failure is not None:
         output.say(f"{'':>8}", (visible(f"{ran.failure}"[:_FAILURE_MAX]), "red"))
+
+
+def _what(witness: dict[str, Any]) -> str:
+    """The model, or the function of a step that has none."""
+    model = str(witness["model"]["model_id"])
+    tools = witness.get("tools", {}).get("tool_ids", ())
+    return str(tools[0]) if model == "unknown" and tools else model
 
 
 def _levels(body: ReplayRun) -> list[tuple[str, str]]:
