@@ -16,11 +16,13 @@ from ledger.drafts import Archived, Draft
 from ledger.errors import ContentError, FormatError, LedgerError, RecordError, ReplayError
 from ledger.formats.observation import environment as environment_bytes
 from ledger.formats.payload import Parent
+from ledger.formats.values import is_name
 from ledger.model.archive import JSON, Media
 from ledger.model.confidence import TokenLogprob, from_logprobs
 from ledger.model.replay import (
     ARCHIVE,
     LEVELS,
+    REASONS_COMPARED,
     Expected,
     FirstDifference,
     Level,
@@ -43,7 +45,7 @@ __all__ = ["EMBEDDED", "Options", "Ran", "Runner", "expected_of", "numbers"]
 
 EMBEDDED = "embedded"
 NO_ENGINE = "none"
-_REASONS = frozenset(get_args(Reason))
+_REFUSALS = frozenset(get_args(Reason)) - REASONS_COMPARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class _Attempt:
         try:
             return self._try()
         except ReplayError as error:
-            known = error.code in _REASONS
+            known = error.code in _REFUSALS
             return error if known else ReplayError("engine_failed", str(error))
         except (ContentError, FormatError, RecordError) as error:
             return ReplayError("content_missing", str(error))
@@ -165,7 +167,7 @@ class _Attempt:
             engine = runner.engine(self.engine)
             engine.check(task)
             result = engine.run(task)
-            _seen(result)  # what an engine says of its environment may be malformed
+            _check(result)
             return result
         except ReplayError:
             raise
@@ -271,6 +273,16 @@ class _Attempt:
         except LedgerError:
             return None
         return said.get("confidence_score")
+
+
+def _check(result: Result) -> None:
+    """Refuse what no statement can say; an engine is somebody else's code."""
+    _seen(result)
+    contents = [one for one in (result.output, result.response) if one is not None]
+    if not all(type(one.data) is bytes and is_name(one.media_type) for one in contents):
+        raise ReplayError("engine_failed", "the engine gave content without a media type")
+    if result.confidence is not None and not 0.0 <= result.confidence <= 1.0:
+        raise ReplayError("engine_failed", "the engine gave a confidence outside 0 to 1")
 
 
 def expected_of(witness: dict[str, Any]) -> Expected:

@@ -35,7 +35,8 @@ def describe(
 ) -> str:
     """Say how far a run agrees with what was recorded."""
     if isinstance(result, ReplayError):
-        return result.message[:_MAX]
+        said = result.message.replace("\0", "").encode("utf-8", "backslashreplace")
+        return said.decode()[:_MAX]
     level = reached(levels)
     parts = [f"the same up to {level}" if level != "none" else ""]
     parted = next((one for one in LEVELS if levels[one] == "differs"), None)

@@ -296,6 +296,22 @@ def test_what_is_no_endpoint_is_refused(log: Ledger, endpoint: str) -> None:
     assert "secret" not in ran.body.message
 
 
+@pytest.mark.parametrize("media_type", ["", "ü" * 200, "a" * 300])
+def test_an_odd_media_type_is_no_reason_to_fail(log: Ledger, media_type: str) -> None:
+    def answer(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
+        said = completion("Because.")
+        handler.send_response(200)
+        handler.send_header("content-type", media_type)
+        handler.send_header("content-length", str(len(said)))
+        handler.end_headers()
+        handler.wfile.write(said)
+        return True
+
+    with answering(answer) as url:
+        ran = one(log, called(log), resources=Resources(endpoint=url))
+    assert ran.body.success
+
+
 def test_an_answer_that_is_not_understood_is_no_output(log: Ledger) -> None:
     with answering(lambda handler, body: send(handler, b"<html>")) as url:
         ran = one(log, called(log), resources=Resources(endpoint=url))

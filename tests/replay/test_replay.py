@@ -12,6 +12,7 @@ from ledger import Ledger
 from ledger.errors import LogError, ReplayError
 from ledger.formats.content import from_cbor
 from ledger.formats.observation import Observation, Raw
+from ledger.model.archive import Media
 from ledger.model.replay import LEVELS
 from ledger.replay import Resources, Result, areplay, replay
 from tests.helpers.places import Place
@@ -352,10 +353,32 @@ def test_an_engine_that_fails_is_said_and_the_others_go_on(log: Ledger, failure:
     assert second.body.success
 
 
-def test_an_engine_whose_environment_is_none_is_refused(log: Ledger) -> None:
-    engine = Scripted(lambda task: says(TEXT, environment={"load": 0.5}))
+@pytest.mark.parametrize(
+    "result",
+    [
+        says(TEXT, environment={"load": 0.5}),
+        Result(Media(b"x", "")),
+        Result(Media(b"x", "text/plain\n")),
+        Result(Media(b"x", "text/plain"), response=Media(b"x", "a" * 300)),
+        Result(Media(b"x", "text/plain"), confidence=1.5),
+        Result(Media("text", "text/plain")),  # type: ignore[arg-type]
+        None,
+    ],
+)
+def test_an_engine_that_gives_what_no_statement_can_say_has_failed(
+    log: Ledger, result: Any
+) -> None:
+    ran = one(log, recorded(log), Scripted(lambda task: result))
+    assert ran.body.reason == "engine_failed"
+
+
+@pytest.mark.parametrize("code", ["output_differs", "not_observable", "package_invalid", "other"])
+def test_an_engine_cannot_give_reasons_that_are_not_its_own(log: Ledger, code: str) -> None:
+    engine = again()
+    engine.refusal = ReplayError(code, "no\0 \udcff")
     ran = one(log, recorded(log), engine)
     assert ran.body.reason == "engine_failed"
+    assert "\0" not in ran.body.message
 
 
 def test_the_engine_archive_looks_and_runs_nothing(log: Ledger) -> None:

@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ledger.errors import ReplayError
 from ledger.formats.observation import parse_environment
+from ledger.formats.values import is_name
 from ledger.model.archive import BYTES, Media
 from ledger.replay.answers import read_answer
 from ledger.replay.engine import Resources, Result, Task
@@ -183,8 +184,9 @@ class _Asking:
                             "engine_failed",
                             f"the endpoint answered with more than {ANSWER_MAX_BYTES} bytes",
                         )
-            media_type = response.headers.get("content-type", BYTES)
-            return response.status_code, media_type[:256], bytes(body)
+            media_type = response.headers.get("content-type", "")
+            known = media_type if is_name(media_type) else BYTES
+            return response.status_code, known, bytes(body)
 
         try:
             found: tuple[int, str, bytes] = portal.call(ask)
