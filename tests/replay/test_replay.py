@@ -285,6 +285,14 @@ def test_another_seed_than_the_request_has_is_refused(log: Ledger, field: dict[s
     assert refused(log, identifier) == "parameters_mismatch"
 
 
+def test_a_seed_that_was_not_sent_is_refused_where_the_request_was_captured(log: Ledger) -> None:
+    messages = [{"role": "user", "content": "Why?"}]
+    fields: dict[str, Any] = {"engine": None, "prompt": messages, "max_tokens": 9}
+    fields |= {"request": raw_request(), "replay_seed": 7}
+    assert refused(log, local(log, vantage="transport", **fields)) == "parameters_mismatch"
+    assert one(log, local(log, TEXT, vantage="manual", **fields), again()).body.success
+
+
 def test_other_tool_results_than_the_request_has_are_refused(log: Ledger) -> None:
     messages = [
         {"role": "user", "content": "Why?"},
