@@ -11,10 +11,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from .answers import ANSWER_MAX_BYTES, Answer, environment_of, read_answer
 from .at_hand import AtHand, Statement
 from .encodings import decoded, encodings_of
-from .engines import ASKED, is_step
+from .engines import way_of
 from .errors import BadValue
 from .observation import Observation, parse_environment, parse_observation
-from .protocols import by_members, by_url, speaks
+from .protocols import members_of
 
 T = TypeVar("T")
 
@@ -114,9 +114,8 @@ class Expectations:
             return Known(Answer()) if protocol.known else UNKNOWN
         headers = raw.get("response_headers")
         if headers is None:  # then those of the outcome, whose response it is
-            outcome = self._hand.parent(w, 0)
-            answered = outcome is not None and outcome.kind == "outcome"
-            headers = outcome.body.get("response_headers", {}) if outcome and answered else {}
+            outcome = self._parent(w, "outcome")
+            headers = {} if outcome is None else outcome.body.get("response_headers", {})
         encoding = headers.get("content-encoding", "")
         return self.answer(w.package, raw["response"], protocol.value, encoding)
 
@@ -135,24 +134,20 @@ class Expectations:
 
     def protocol(self, w: Statement) -> Known[str]:
         """Return the protocol in which the call of a witness was made."""
-        b = w.body
-        engine = b.get("replay", {}).get("engine")
-        if engine == "embedded":
-            return Known(speaks(engine, None))
-        raw = b.get("raw", {})
-        if "request" not in raw or (engine is None and is_step(b)):
-            return Known()
-        if engine is not None and engine not in ASKED:
-            return Known()
-        outcome = self._hand.parent(w, 0)
-        intent = None
-        if outcome is not None and outcome.kind == "outcome":
-            intent = self._hand.parent(outcome, 0)
-        if intent is not None and intent.kind == "intent":
-            found = by_url(intent.body["method"], intent.body["url"])
-        else:
-            request = self._hand.content(w.package, raw["request"])
-            if request is None:
-                return UNKNOWN
-            found = by_members(b, request)
-        return Known(found if engine is None else speaks(engine, found))
+        gone = False
+
+        def names() -> frozenset[str]:
+            nonlocal gone
+            request = self._hand.content(w.package, w.body["raw"]["request"])
+            gone = request is None
+            return frozenset() if request is None else members_of(request)
+
+        outcome = self._parent(w, "outcome")
+        intent = None if outcome is None else self._parent(outcome, "intent")
+        way = way_of(w.body, None if intent is None else intent.body, names)
+        return UNKNOWN if gone else Known(None if way is None else way.answers_in())
+
+    def _parent(self, child: Statement, kind: str) -> Statement | None:
+        """Return the first parent if it is at hand and of a type."""
+        found = self._hand.parent(child, 0)
+        return found if found is not None and found.kind == kind else None

@@ -32,6 +32,7 @@ MEMBERS = {
     "responses": "input",
 }
 """Protocol -> the member that a request of it has."""
+_TELLING = tuple(sorted({*MEMBERS.values()}))
 
 
 def speaks(engine: str, protocol: str | None) -> str | None:
@@ -48,12 +49,11 @@ def by_url(method: str, url: str) -> str | None:
     return endings[0] if endings and method == "POST" else None
 
 
-def by_members(body: dict[str, Any], request: bytes) -> str | None:
-    """Return the protocol of a witness by the members of its request."""
+def members_of(request: bytes) -> frozenset[str]:
+    """Return which of the telling members a request has; none unless it is an I-JSON object."""
     text = canonical(request)
-    if text is None or not text.startswith(b"{"):
-        return None
-    return by_names(body, {name[1:-1].decode() for name, _, _ in top(text).members()})
+    values = top(text if text is not None else b"0").get(*_TELLING)
+    return frozenset(n for n, v in zip(_TELLING, values, strict=True) if v is not None)
 
 
 def by_names(body: dict[str, Any], names: Collection[str]) -> str | None:

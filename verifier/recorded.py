@@ -16,8 +16,6 @@ from .contents import Contents
 from .encodings import decoded, encodings_of
 from .engines import Way
 from .errors import BadValue
-from .jcs import canonical
-from .json_parts import top
 from .levels import Seen
 from .observation import (
     OBSERVATION_MAX_BYTES,
@@ -28,12 +26,11 @@ from .observation import (
     texts,
 )
 from .package import Package
-from .protocols import MEMBERS
+from .protocols import members_of
 from .shelf import NOT_HERE, Shelf
 
 Ref = dict[str, Any]
 _KNOWN_MAX = 65_536
-_TELLING = tuple(sorted({*MEMBERS.values()}))
 _JSON_WORK = 4
 _T = TypeVar("_T")
 
@@ -85,13 +82,7 @@ class Recorded:
         handle = self.shelf.handle(0, ref)
         if handle == NOT_HERE or self.shelf.size(handle) > CALL_BODY_MAX_BYTES:
             return frozenset()
-
-        def find() -> frozenset[str]:
-            text = canonical(self.whole(ref))
-            values = top(text if text is not None else b"0").get(*_TELLING)
-            return frozenset(n for n, v in zip(_TELLING, values, strict=True) if v is not None)
-
-        return self._once(("members", handle), find)
+        return self._once(("members", handle), lambda: members_of(self.whole(ref)))
 
     def environment(self, witness: dict[str, Any]) -> bytes | None:
         """Return the expected environment of a witness, None if there is none."""

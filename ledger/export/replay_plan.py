@@ -32,7 +32,6 @@ AT_MAX: Final = 16
 AT_MAX_BYTES: Final = 4096
 INDICES_SHOWN: Final = 10
 MODELS_SHOWN: Final = 5
-_MODELS_SHOWN: Final = 8
 _PIECE_BYTES: Final = 1 << 16
 
 Whereabouts = Mapping[str, Iterable[str]]
@@ -48,7 +47,9 @@ class Planned:
     by_engine: dict[tuple[str, str], int] = field(default_factory=dict)
     """How many lines by engine and what it needs."""
     models: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-    """The first models by the same, at most one more than a page shows."""
+    """The first models by the same."""
+    more_models: set[tuple[str, str]] = field(default_factory=set)
+    """Of which engines and needs there are others."""
     by_level: dict[str, int] = field(default_factory=dict)
     """How many lines by the last level that can be observed."""
     by_reason: dict[str, int] = field(default_factory=dict)
@@ -87,8 +88,11 @@ class Planned:
         kind = (line["engine"], line["needs"])
         self.by_engine[kind] = self.by_engine.get(kind, 0) + 1
         models = self.models.setdefault(kind, [])
-        if len(models) <= MODELS_SHOWN and line["model"] not in models:
-            models.append(line["model"])
+        if line["model"] not in models:
+            if len(models) < MODELS_SHOWN:
+                models.append(line["model"])
+            else:
+                self.more_models.add(kind)
         level = line["levels"][-1]
         self.by_level[level] = self.by_level.get(level, 0) + 1
 
@@ -204,7 +208,7 @@ def _weights(
         if at:
             one["at"] = at
         if planned.weights_number < INDICES_SHOWN:
-            shown = tuple(one["models"][:_MODELS_SHOWN])
+            shown = tuple(one["models"][:MODELS_SHOWN])
             more = len(names) - len(shown)
             planned.weights.append(Weights(one["blake3"], shown, more, statements, tuple(at)))
         yield (b"," if planned.weights_number else b"") + canonical(one)

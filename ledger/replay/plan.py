@@ -9,13 +9,13 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any, Final
 
-from ledger.errors import ContentError, ReplayError
+from ledger.errors import ReplayError
 from ledger.formats.call import canonical
 from ledger.formats.content import ContentRef, from_cbor
 from ledger.reader import Entry
 from ledger.replay.levels import LEVELS, Seen
 from ledger.replay.recipe import Recipe, expectation, recipe
-from ledger.replay.source import Source
+from ledger.replay.source import Source, needed
 
 __all__ = ["PLAN_LINE_MAX_BYTES", "plan_bytes", "plan_line"]
 
@@ -38,7 +38,7 @@ def plan_line(source: Source, entry: Entry) -> dict[str, Any]:
     }
     try:
         how = recipe(source, payload)
-        _need(source, how.request)
+        needed(source, how.request)
         seen = expectation(source, payload, how)
     except ReplayError as error:
         if error.code not in ("not_recorded", "content_missing"):
@@ -100,13 +100,6 @@ def _named(ref: ContentRef) -> dict[str, Any]:
 
 def _digest(values: Any) -> str:
     return sha256(canonical(list(values))).hexdigest()
-
-
-def _need(source: Source, ref: ContentRef) -> None:
-    try:
-        source.content(ref)
-    except ContentError as error:
-        raise ReplayError("content_missing", error.message) from None
 
 
 def _is_json(value: object) -> bool:

@@ -12,12 +12,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ledger.errors import ContentError, ReplayError
+from ledger.errors import ReplayError
 from ledger.formats.call import read_ijson
 from ledger.formats.containing import contained, is_json
 from ledger.formats.content import ContentRef, from_cbor
 from ledger.formats.payload import Payload
-from ledger.replay.source import Source
+from ledger.replay.source import Source, needed
 
 __all__ = ["check_prompt", "render"]
 
@@ -70,7 +70,7 @@ def check_prompt(source: Source, witness: Payload) -> bool:
         atoms = [texts[one] for one in ids]
     made = render(template, variables, atoms).encode()
     ref = from_cbor(data["prompt_hash"])
-    prompt = _content(source, ref)
+    prompt = needed(source, ref)
     same = contained(made, prompt, ref.media_type) if is_json(ref.media_type) else made == prompt
     if not same:
         raise _mismatch("what the template makes is not the prompt")
@@ -79,7 +79,7 @@ def check_prompt(source: Source, witness: Payload) -> bool:
 
 def _json(source: Source, ref: object) -> Any:
     try:
-        return read_ijson(_content(source, from_cbor(ref)))
+        return read_ijson(needed(source, from_cbor(ref)))
     except (ValueError, RecursionError):
         raise _mismatch("what the template is filled with is not JSON") from None
 
@@ -92,16 +92,9 @@ def _strings(value: object, name: str) -> dict[str, str]:
 
 def _text(source: Source, ref: ContentRef) -> str:
     try:
-        return _content(source, ref).decode()
+        return needed(source, ref).decode()
     except UnicodeDecodeError:
         raise _mismatch("the template is not UTF-8") from None
-
-
-def _content(source: Source, ref: ContentRef) -> bytes:
-    try:
-        return source.content(ref)
-    except ContentError as error:
-        raise ReplayError("content_missing", error.message, hint=error.hint) from None
 
 
 def _mismatch(why: str) -> ReplayError:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ledger.capture.exchange import Response, content_encodings, decode_body
-from ledger.errors import ContentError, FormatError, ReplayError
+from ledger.errors import FormatError, ReplayError
 from ledger.formats.call import IDENTITY_HEADERS, canonical, read_ijson
 from ledger.formats.content import ContentRef, from_cbor
 from ledger.formats.observation import Observation, parse, parse_environment
@@ -20,9 +20,17 @@ from ledger.formats.payload import Payload
 from ledger.model.archive import Media
 from ledger.replay.answers import read_answer
 from ledger.replay.levels import Seen
-from ledger.replay.source import Source, intent_of, outcome_of
+from ledger.replay.source import Source, intent_of, needed, outcome_of
 
-__all__ = ["HTTP_ENGINES", "Protocol", "Recipe", "archived_contents", "expectation", "recipe"]
+__all__ = [
+    "ENDINGS",
+    "HTTP_ENGINES",
+    "Protocol",
+    "Recipe",
+    "archived_contents",
+    "expectation",
+    "recipe",
+]
 
 HTTP_ENGINES: Final = frozenset({"openai", "anthropic"})
 _LOCAL: Final = frozenset({"transformers", "llama-cpp"})
@@ -47,6 +55,8 @@ _PROTOCOLS: Final = (
     Protocol("embeddings", "openai", "/embeddings", "input"),
     Protocol("responses", "openai", "/responses", "input"),
 )
+ENDINGS: Final = {protocol.name: protocol.ending for protocol in _PROTOCOLS}
+"""What the path of a request ends with, by protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +163,7 @@ def _by_path(method: str, path: str) -> Protocol:
 
 def _by_body(source: Source, request: ContentRef, witness: dict[str, Any]) -> Protocol:
     try:
-        asked = read_ijson(_content(source, request))
+        asked = read_ijson(needed(source, request))
     except (ValueError, RecursionError):
         asked = None
     if not isinstance(asked, dict):
@@ -190,11 +200,11 @@ def expectation(source: Source, witness: Payload, how: Recipe | None) -> Seen:
     body, refs = witness.body, archived_contents(witness.body)
     output = None
     if "output" in refs:
-        output = Media(_content(source, refs["output"]), refs["output"].media_type)
+        output = Media(needed(source, refs["output"]), refs["output"].media_type)
     observation: Observation | None
     if "observation" in refs:
         try:
-            observation = parse(_content(source, refs["observation"]))
+            observation = parse(needed(source, refs["observation"]))
         except FormatError:
             observation = None  # what is none of section 4 says nothing
     else:
@@ -202,7 +212,7 @@ def expectation(source: Source, witness: Payload, how: Recipe | None) -> Seen:
     environment = None
     fingerprint = body["model"].get("system_fingerprint")
     if "environment" in refs:
-        environment = _content(source, refs["environment"])
+        environment = needed(source, refs["environment"])
         try:
             parse_environment(environment)
         except FormatError:
@@ -230,17 +240,10 @@ def _derived(
     headers = tuple(said.items())
     if not _CODINGS.issuperset(content_encodings(headers)):
         return None  # what not every reader can undo
-    decoded = decode_body(Response(200, headers, _content(source, refs["response"])))
+    decoded = decode_body(Response(200, headers, needed(source, refs["response"])))
     if decoded is None:
         return None
     return read_answer(protocol, decoded).observation
-
-
-def _content(source: Source, ref: ContentRef) -> bytes:
-    try:
-        return source.content(ref)
-    except ContentError as error:
-        raise ReplayError("content_missing", error.message, hint=error.hint) from None
 
 
 def _not_recorded(why: str) -> ReplayError:

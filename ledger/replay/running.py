@@ -182,10 +182,9 @@ class _Attempt:
 
     def _task(self, how: Recipe) -> Task:
         body = self._witness.body
-        uses_request = how.protocol is None or self.engine in (*HTTP_ENGINES, EMBEDDED)
-        from_prompt = not uses_request
-        refs = archived_contents(body)
-        ref = refs["prompt"] if from_prompt else how.request
+        # another engine is given the prompt of what was asked in a protocol
+        as_sent = how.protocol is None or self.engine in (*HTTP_ENGINES, EMBEDDED)
+        ref = how.request if as_sent else archived_contents(body)["prompt"]
         return Task(
             engine=self.engine,
             operation=body["operation"],

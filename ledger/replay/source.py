@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from ledger.errors import LogError
+from ledger.errors import ContentError, LogError, ReplayError
 from ledger.formats.content import ContentRef
 from ledger.formats.payload import Payload
 from ledger.reader import Entry, Reader
 
-__all__ = ["LedgerSource", "Source", "intent_of", "outcome_of"]
+__all__ = ["LedgerSource", "Source", "intent_of", "needed", "outcome_of"]
 
 
 class Source(Protocol):
@@ -76,6 +76,14 @@ class LedgerSource:
     def archived(self, ref: ContentRef) -> bytes:
         """A content as it is archived."""
         return self.log.archived(ref)
+
+
+def needed(source: Source, ref: ContentRef) -> bytes:
+    """A content without which nothing can be run; raises `ReplayError("content_missing")`."""
+    try:
+        return source.content(ref)
+    except ContentError as error:
+        raise ReplayError("content_missing", error.message, hint=error.hint) from None
 
 
 def outcome_of(source: Source, witness: Payload) -> Payload | None:

@@ -58,10 +58,7 @@ class Embedder:
                 "model_unavailable",
                 f"{shown(weights.path)} cannot be loaded: {type(error).__name__}",
             ) from error
-        if weights.changed():
-            raise ReplayError(
-                "weights_mismatch", f"{shown(weights.path)} changed while it was loaded"
-            )
+        weights.check_unchanged()
         self._weights, self._model = weights, model.eval()
 
     def close(self) -> None:

@@ -25,17 +25,11 @@ from ledger.formats.values import is_name
 from ledger.model.archive import BYTES, Media
 from ledger.replay.answers import read_answer
 from ledger.replay.engine import Resources, Result, Task
+from ledger.replay.recipe import ENDINGS
 
 __all__ = ["ANSWER_MAX_BYTES", "Anthropic", "OpenAI", "address"]
 
 ANSWER_MAX_BYTES: Final = 67_108_864
-_ENDINGS: Final = {
-    "chat": "/chat/completions",
-    "completions": "/completions",
-    "embeddings": "/embeddings",
-    "messages": "/messages",
-    "responses": "/responses",
-}
 RECORDED: Final = "recorded"
 
 
@@ -53,7 +47,7 @@ def address(endpoint: str, path: str, protocol: str) -> str:
     split = _split(endpoint)
     base = split.path.rstrip("/")
     _, question, query = path.partition("?")
-    target = f"{base}{_ENDINGS[protocol]}{question}{query}" if base else path
+    target = f"{base}{ENDINGS[protocol]}{question}{query}" if base else path
     return f"{split.scheme}://{split.netloc}{target}"
 
 

@@ -119,10 +119,7 @@ class Transformers:
                 "model_unavailable",
                 f"{shown(weights.path)} cannot be loaded: {type(error).__name__}",
             ) from error
-        if weights.changed():
-            raise ReplayError(
-                "weights_mismatch", f"{shown(weights.path)} changed while it was loaded"
-            )
+        weights.check_unchanged()
         return _Loaded(weights, model, tokenizer)
 
     def _environment(self, loaded: _Loaded) -> dict[str, Any]:
