@@ -22,7 +22,8 @@ from ledger.replay.source import Source, needed
 __all__ = ["check_prompt", "render"]
 
 _KEY: Final = re.compile(r"\{\{([A-Za-z0-9._-]{1,128})\}\}")
-_ATOM: Final = re.compile(r"atom\.([1-9][0-9]{0,3})")
+_ATOM: Final = re.compile(r"atom\.([1-9][0-9]*)")
+_ATOM_DIGITS: Final = 5  # more than there can be atoms, which are at most 1,024
 
 
 def render(template: str, variables: Mapping[str, str], atoms: Sequence[str] | None = None) -> str:
@@ -33,15 +34,16 @@ def render(template: str, variables: Mapping[str, str], atoms: Sequence[str] | N
 
     def put(found: re.Match[str]) -> str:
         key = found[1]
-        if atoms is not None:
-            if key == "atoms":
-                return "\n\n".join(atoms)
-            numbered = _ATOM.fullmatch(key)
-            if numbered is not None and int(numbered[1]) <= len(atoms):
-                return atoms[int(numbered[1]) - 1]
-        if key not in variables:
-            raise _mismatch(f"the template asks for {key}, and there is no such variable")
-        return variables[key]
+        numbered = _ATOM.fullmatch(key)
+        if atoms is not None and key == "atoms" and atoms:
+            return "\n\n".join(atoms)
+        if atoms is not None and numbered is not None:
+            number = int(numbered[1][:_ATOM_DIGITS])
+            if number <= len(atoms):
+                return atoms[number - 1]
+        elif (atoms is None or key != "atoms") and key in variables:
+            return variables[key]
+        raise _mismatch(f"the template asks for {key}, and there is nothing to put in")
 
     return _KEY.sub(put, template)
 
